@@ -1,0 +1,59 @@
+"""Azure Machine Learning's batch endpoints in a Jupyter notebook, scored in parallel on Dask.
+
+The names below are loaded on first use, so that importing the package costs next to nothing.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from batchmagic.entities import Input, Output
+    from batchmagic.entities.load import (
+        load_batch_deployment,
+        load_batch_endpoint,
+        load_compute,
+        load_data,
+        load_environment,
+        load_model,
+    )
+    from batchmagic.sdk.client import MLClient
+
+__version__ = "0.1.0"
+
+_HOMES = {
+    "Input": "batchmagic.entities",
+    "MLClient": "batchmagic.sdk.client",
+    "Output": "batchmagic.entities",
+    "load_batch_deployment": "batchmagic.entities.load",
+    "load_batch_endpoint": "batchmagic.entities.load",
+    "load_compute": "batchmagic.entities.load",
+    "load_data": "batchmagic.entities.load",
+    "load_environment": "batchmagic.entities.load",
+    "load_model": "batchmagic.entities.load",
+}
+
+__all__ = [
+    "Input",
+    "MLClient",
+    "Output",
+    "__version__",
+    "load_batch_deployment",
+    "load_batch_endpoint",
+    "load_compute",
+    "load_data",
+    "load_environment",
+    "load_model",
+]
+
+
+def __getattr__(name: str) -> Any:
+    home = _HOMES.get(name)
+    if home is None:
+        raise AttributeError(f"module 'batchmagic' has no attribute {name!r}")
+    return getattr(importlib.import_module(home), name)
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

@@ -1,0 +1,235 @@
+"""Nouns, verbs and options as data, and the one argparse tree made of them.
+
+The data is what help, completion and the notebook's magics read; argparse only takes words apart.
+"""
+
+from __future__ import annotations
+
+import argparse
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, NoReturn
+
+from batchmagic.errors import UsageError
+from batchmagic.names import nearest
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Sequence
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Option:
+    """One option or argument.
+
+    Attributes
+    ----------
+    flags
+        ``("--input",)``; a name without dashes makes it a positional argument.
+    takes
+        How its word is read: ``str``, ``int``, ``float``, ``flag`` (no word), or ``not`` (a flag that says no).
+    repeat
+        Whether it may be given several times.
+    optional
+        Whether a positional argument may be left out.
+    completes
+        What its values are names of (``endpoint``, ``job``, ``path``, …), for completion.
+    setting
+        The deployment setting (dotted YAML key) that it gives, if it gives one.
+    """
+
+    flags: tuple[str, ...]
+    help: str
+    takes: str = "str"
+    metavar: str | None = None
+    choices: tuple[str, ...] = ()
+    default: Any = None
+    required: bool = False
+    repeat: bool = False
+    optional: bool = False
+    completes: str = ""
+    setting: str = ""
+
+    @property
+    def is_positional(self) -> bool:
+        """Whether it is told by its place."""
+        return not self.flags[0].startswith("-")
+
+    @property
+    def dest(self) -> str:
+        """The attribute of the parsed arguments that holds its value."""
+        long = next((f for f in self.flags if f.startswith("--")), self.flags[0])
+        return long.lstrip("-").lower().replace("-", "_").replace("/", "_")
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Verb:
+    """One thing that can be done.
+
+    Attributes
+    ----------
+    handler
+        ``module:function`` inside ``batchmagic.cli.commands``.
+    example
+        A line that works once its names are replaced; `help` shows it.
+    """
+
+    name: str
+    help: str
+    handler: str
+    example: str
+    options: tuple[Option, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Noun:
+    """A kind of thing, and what can be done with it."""
+
+    name: str
+    help: str
+    verbs: tuple[Verb, ...] = field(default_factory=tuple)
+
+
+class Parser(argparse.ArgumentParser):
+    """An argparse parser that reports in one line, with the nearest right word."""
+
+    def error(self, message: str) -> NoReturn:
+        """Raise `message` as a `UsageError`."""
+        raise UsageError(
+            message[:1].upper() + message[1:].rstrip(".") + ".", hint=f"See `{self.prog} --help`."
+        )
+
+    def _check_value(self, action: argparse.Action, value: Any) -> None:
+        if action.choices is None or value in action.choices:
+            return
+        known = [str(choice) for choice in action.choices]
+        near = nearest(str(value), known)
+        what = action.metavar if isinstance(action.metavar, str) and not action.option_strings else ""
+        name = "/".join(action.option_strings) or what or action.dest
+        hint = f"Did you mean {near!r}?" if near else f"Known: {', '.join(known)}."
+        raise UsageError(f"{name} cannot be {str(value)!r}.", hint=hint)
+
+
+_TYPES: dict[str, Callable[[str], Any]] = {"str": str, "int": int, "float": float}
+
+
+def _whole(text: str) -> int:
+    return int(text.replace("_", ""))
+
+
+_whole.__name__ = "whole number"
+_TYPES["int"] = _whole
+
+
+def _add(parser: argparse.ArgumentParser, option: Option) -> None:
+    kept: dict[str, Any] = {"help": option.help}
+    if not option.is_positional:
+        kept |= {"dest": option.dest, "default": option.default, "required": option.required}
+    if option.takes in {"flag", "not"}:
+        parser.add_argument(
+            *option.flags, action="store_true" if option.takes == "flag" else "store_false", **kept
+        )
+        return
+    kept |= {"type": _TYPES[option.takes], "metavar": option.metavar, "choices": option.choices or None}
+    if option.repeat:
+        kept |= {"action": "append", "default": None}
+    if option.is_positional:
+        kept |= {"nargs": "?"} if option.optional else {}
+        kept.pop("action", None)
+        kept["metavar"] = option.metavar or option.flags[0]
+        parser.add_argument(option.dest, **kept)
+        return
+    parser.add_argument(*option.flags, **kept)
+
+
+def _leaf(parent: Any, verb: Verb, shared: Iterable[Option], prog: str) -> None:
+    parser = parent.add_parser(
+        verb.name,
+        help=verb.help,
+        description=verb.help,
+        epilog=f"Example:\n  {prog} {verb.example}",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        allow_abbrev=False,
+    )
+    for option in verb.options:
+        _add(parser, option)
+    group = parser.add_argument_group("always")
+    for option in shared:
+        # The default stays with the root, so that the option counts before the noun and after the verb.
+        _add(group, option) if option.takes == "flag" else group.add_argument(
+            *option.flags,
+            dest=option.dest,
+            metavar=option.metavar,
+            choices=option.choices or None,
+            default=argparse.SUPPRESS,
+            help=option.help,
+        )
+    parser.set_defaults(verb=verb)
+
+
+def build_parser(
+    nouns: Sequence[Noun | Verb],
+    *,
+    prog: str,
+    description: str,
+    shared: Sequence[Option] = (),
+    epilog: str = "",
+) -> Parser:
+    """Return the parser of the whole grammar.
+
+    Parameters
+    ----------
+    nouns
+        Nouns with their verbs, and verbs that stand alone (``deploy``, ``invoke``).
+    shared
+        Options that every verb takes.
+    """
+    root = Parser(
+        prog=prog,
+        description=description,
+        epilog=epilog,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        allow_abbrev=False,
+    )
+    for option in shared:
+        _add(root, option)
+    parent = root.add_subparsers(metavar="NOUN", title="what there is", dest="noun", parser_class=Parser)
+    for entry in nouns:
+        if isinstance(entry, Verb):
+            _leaf(parent, entry, shared, prog)
+            continue
+        noun = parent.add_parser(
+            entry.name,
+            help=entry.help,
+            description=entry.help,
+            epilog=f"Example:\n  {prog} {entry.verbs[0].example}",
+            formatter_class=argparse.RawDescriptionHelpFormatter,
+            allow_abbrev=False,
+        )
+        noun.set_defaults(noun_parser=noun)
+        verbs = noun.add_subparsers(metavar="VERB", title="verbs", parser_class=Parser)
+        for verb in entry.verbs:
+            _leaf(verbs, verb, shared, prog)
+    return root
+
+
+def parse(parser: Parser, words: Sequence[str]) -> argparse.Namespace:
+    """Return the words taken apart.
+
+    Raises
+    ------
+    UsageError
+        One line, with the option that was probably meant.
+    """
+    arguments, extra = parser.parse_known_args(words)
+    if extra:
+        verb: Verb | None = getattr(arguments, "verb", None)
+        known = [
+            flag
+            for option in (verb.options if verb else ())
+            for flag in option.flags
+            if flag.startswith("--")
+        ]
+        near = nearest(extra[0].split("=")[0], known)
+        what = "option" if extra[0].startswith("-") else "argument"
+        hint = f"Did you mean {near!r}?" if near else ""
+        raise UsageError(f"{verb.name if verb else parser.prog}: unknown {what} {extra[0]!r}.", hint=hint)
+    return arguments

@@ -1,0 +1,452 @@
+"""Every noun and verb of the command line, with help and an example each."""
+
+from __future__ import annotations
+
+from batchmagic.cli.grammar import Noun, Option, Verb
+from batchmagic.cli.options import (
+    DEFINITION,
+    DEPLOYMENT,
+    DESCRIPTION,
+    ENDPOINT,
+    FILE,
+    INVOKE,
+    JOB,
+    SET,
+    STRICT,
+    VERSION,
+)
+
+_PATH = Option(flags=("--path", "-p"), metavar="PATH", completes="path", help="the file or folder")
+_OPTIONAL_NAME = Option(flags=("NAME",), optional=True, help="the name (a definition may give it)")
+_OPTIONAL_ENDPOINT = Option(
+    flags=("ENDPOINT",), optional=True, completes="endpoint", help="only this endpoint's"
+)
+
+
+def _type(*choices: str) -> Option:
+    return Option(flags=("--type",), metavar="|".join(choices), choices=choices, help="what it is")
+
+
+def _asset(noun: str, about: str, create: tuple[Option, ...], example: str) -> Noun:
+    name = Option(flags=("NAME",), completes=noun, help=f"the {noun}'s name, or name:version")
+    only = Option(flags=("NAME",), optional=True, completes=noun, help="only the versions of this one")
+    verbs = [
+        Verb(
+            name="create",
+            help=f"register a {noun} as a new version",
+            handler=f"{noun}:create",
+            example=f"{noun} create {example}",
+            options=(_OPTIONAL_NAME, *create, FILE, VERSION, DESCRIPTION, SET),
+        ),
+        Verb(
+            name="list",
+            help=f"list {about}",
+            handler=f"{noun}:list_",
+            example=f"{noun} list",
+            options=(
+                only,
+                Option(flags=("--archived",), takes="flag", default=False, help="archived ones too"),
+            ),
+        ),
+        Verb(
+            name="show",
+            help=f"show one {noun}",
+            handler=f"{noun}:show",
+            example=f"{noun} show heart:1",
+            options=(name, VERSION),
+        ),
+        Verb(
+            name="archive",
+            help=f"hide a {noun} from lists",
+            handler=f"{noun}:archive",
+            example=f"{noun} archive heart:1",
+            options=(name, VERSION),
+        ),
+        Verb(
+            name="restore",
+            help=f"bring an archived {noun} back",
+            handler=f"{noun}:restore",
+            example=f"{noun} restore heart:1",
+            options=(name, VERSION),
+        ),
+        Verb(
+            name="delete",
+            help=f"delete a version of a {noun}",
+            handler=f"{noun}:delete",
+            example=f"{noun} delete heart:1",
+            options=(name, VERSION),
+        ),
+    ]
+    return Noun(name=noun, help=about, verbs=tuple(verbs))
+
+
+DEPLOY = Verb(
+    name="deploy",
+    help="deploy a model to an endpoint, which is made if it is not there",
+    handler="deploy:deploy",
+    options=(DEPLOYMENT, *DEFINITION),
+    example="deploy heart/classifier --model ./model --code ./code --scoring-script score.py",
+)
+INVOKE_VERB = Verb(
+    name="invoke",
+    help="score a folder of files with a deployment",
+    handler="invoke:invoke",
+    options=INVOKE,
+    example="invoke heart --input ./patients --output ./scores",
+)
+APPLY = Verb(
+    name="apply",
+    help="create or update everything that a file of YAML documents defines",
+    handler="apply:apply",
+    example="apply --file everything.yml",
+    options=(
+        Option(
+            flags=("--file", "-f"),
+            required=True,
+            metavar="FILE",
+            completes="path",
+            help="YAML documents, told apart by $schema or `kind:` (`-`: standard input)",
+        ),
+    ),
+)
+
+_JOB = Noun(
+    name="job",
+    help="jobs: what invoke has started",
+    verbs=(
+        Verb(
+            name="list",
+            help="list jobs, the newest first",
+            handler="job:list_",
+            example="job list heart",
+            options=(
+                _OPTIONAL_ENDPOINT,
+                Option(
+                    flags=("--max-results",),
+                    takes="int",
+                    metavar="N",
+                    default=20,
+                    help="at most so many (20)",
+                ),
+            ),
+        ),
+        Verb(name="show", help="show one job", handler="job:show", example="job show last", options=(JOB,)),
+        Verb(
+            name="stream",
+            help="print a job's progress until it ends",
+            handler="job_follow:stream",
+            example="job stream last",
+            options=(JOB, STRICT),
+        ),
+        Verb(
+            name="wait",
+            help="return when a job has ended",
+            handler="job_follow:wait",
+            example="job wait amber --timeout 600",
+            options=(
+                JOB,
+                Option(
+                    flags=("--timeout",), takes="float", metavar="S", help="give up waiting after S seconds"
+                ),
+                STRICT,
+            ),
+        ),
+        Verb(
+            name="cancel",
+            help="end a job",
+            handler="job_change:cancel",
+            example="job cancel amber",
+            options=(JOB,),
+        ),
+        Verb(
+            name="resume",
+            help="run what is left of a job, as it was defined",
+            handler="job_change:resume",
+            example="job resume amber --redo-failed",
+            options=(
+                JOB,
+                Option(
+                    flags=("--redo-failed",),
+                    takes="flag",
+                    default=False,
+                    help="score the failed files again too",
+                ),
+                Option(
+                    flags=("--deployment-version",),
+                    metavar="V|latest",
+                    help="use this version of the deployment",
+                ),
+                SET,
+                Option(flags=("--wait",), takes="flag", default=False, help="return when the job has ended"),
+                STRICT,
+            ),
+        ),
+        Verb(
+            name="logs",
+            help="print a log: the errors if there are any, else the result, else the progress",
+            handler="job_read:logs",
+            example="job logs amber job_progress_overview.txt",
+            options=(
+                JOB,
+                Option(
+                    flags=("FILE",),
+                    optional=True,
+                    completes="log",
+                    help="any end of a log's path that fits one only",
+                ),
+                Option(flags=("--list",), takes="flag", default=False, help="list the logs"),
+            ),
+        ),
+        Verb(
+            name="errors",
+            help="print what failed, grouped",
+            handler="job_read:errors",
+            example="job errors last --full",
+            options=(JOB, Option(flags=("--full",), takes="flag", default=False, help="with the tracebacks")),
+        ),
+        Verb(
+            name="result",
+            help="print the rows",
+            handler="job_read:result",
+            example="job result last --rows 5",
+            options=(
+                JOB,
+                Option(
+                    flags=("--rows",),
+                    takes="int",
+                    metavar="N",
+                    default=20,
+                    help="at most so many (20; 0: all)",
+                ),
+            ),
+        ),
+        Verb(
+            name="download",
+            help="copy a job's output or logs",
+            handler="job_read:download",
+            example="job download amber --output-name score --path .",
+            options=(
+                JOB,
+                Option(
+                    flags=("--output-name",), metavar="NAME", help="the output (score); without it the logs"
+                ),
+                Option(
+                    flags=("--path", "--download-path"),
+                    metavar="DIR",
+                    default=".",
+                    completes="path",
+                    help="where to (.)",
+                ),
+                Option(flags=("--all",), takes="flag", default=False, help="the output and the logs"),
+            ),
+        ),
+        Verb(
+            name="delete",
+            help="delete a job with its output folder, logs and secrets",
+            handler="job_change:delete",
+            example="job delete amber",
+            options=(JOB,),
+        ),
+    ),
+)
+
+_ENDPOINT = Noun(
+    name="endpoint",
+    help="endpoints: the stable names that jobs are invoked by",
+    verbs=(
+        Verb(
+            name="create",
+            help="create or update an endpoint",
+            handler="endpoint:create",
+            example="endpoint create heart",
+            options=(_OPTIONAL_NAME, FILE, DESCRIPTION, SET),
+        ),
+        Verb(name="list", help="list endpoints", handler="endpoint:list_", example="endpoint list"),
+        Verb(
+            name="show",
+            help="show one endpoint",
+            handler="endpoint:show",
+            example="endpoint show heart",
+            options=(ENDPOINT,),
+        ),
+        Verb(
+            name="update",
+            help="change an endpoint",
+            handler="endpoint:update",
+            example="endpoint update heart --default classifier",
+            options=(
+                ENDPOINT,
+                Option(
+                    flags=("--default",),
+                    metavar="DEPLOYMENT",
+                    completes="deployment",
+                    help="the default deployment",
+                ),
+                DESCRIPTION,
+                SET,
+            ),
+        ),
+        Verb(
+            name="delete",
+            help="delete an endpoint with its deployments; its jobs stay",
+            handler="endpoint:delete",
+            example="endpoint delete heart",
+            options=(ENDPOINT,),
+        ),
+    ),
+)
+
+_DEPLOYMENT = Noun(
+    name="deployment",
+    help="deployments: a model, a script and settings behind an endpoint",
+    verbs=(
+        Verb(
+            name="create",
+            help="create or update a deployment of an endpoint that is there",
+            handler="deployment:create",
+            example="deployment create --file deployment.yml",
+            options=(
+                Option(
+                    flags=("TARGET",),
+                    metavar="ENDPOINT/DEPLOYMENT",
+                    optional=True,
+                    completes="deployment",
+                    help="endpoint and deployment (a definition may give them)",
+                ),
+                FILE,
+                *DEFINITION,
+            ),
+        ),
+        Verb(
+            name="list",
+            help="list the deployments of an endpoint",
+            handler="deployment:list_",
+            example="deployment list heart",
+            options=(_OPTIONAL_ENDPOINT,),
+        ),
+        Verb(
+            name="show",
+            help="show one deployment",
+            handler="deployment:show",
+            example="deployment show heart/classifier",
+            options=(DEPLOYMENT,),
+        ),
+        Verb(
+            name="update",
+            help="change a deployment; it gets a new version",
+            handler="deployment:update",
+            example="deployment update heart/classifier --set mini_batch_size=50",
+            options=(
+                DEPLOYMENT,
+                Option(flags=SET.flags, metavar=SET.metavar, repeat=True, required=True, help=SET.help),
+            ),
+        ),
+        Verb(
+            name="delete",
+            help="delete a deployment; its jobs stay",
+            handler="deployment:delete",
+            example="deployment delete heart/classifier",
+            options=(DEPLOYMENT,),
+        ),
+    ),
+)
+
+_COMPUTE_NAME = Option(flags=("NAME",), completes="compute", help="the compute's name")
+_COMPUTE = Noun(
+    name="compute",
+    help="computes: where jobs run",
+    verbs=(
+        Verb(
+            name="create",
+            help="create or update a compute",
+            handler="compute:create",
+            example="compute create batch-cluster --max-instances 4",
+            options=(
+                _OPTIONAL_NAME,
+                FILE,
+                Option(flags=("--min-instances",), metavar="N", help="instances that stay (0)"),
+                Option(flags=("--max-instances",), metavar="N", help="instances that there may be (4)"),
+                Option(
+                    flags=("--idle-time",), metavar="S", help="seconds before an idle instance goes (120)"
+                ),
+                DESCRIPTION,
+                SET,
+            ),
+        ),
+        Verb(name="list", help="list computes", handler="compute:list_", example="compute list"),
+        Verb(
+            name="show",
+            help="show one compute",
+            handler="compute:show",
+            example="compute show local",
+            options=(_COMPUTE_NAME,),
+        ),
+        Verb(
+            name="delete",
+            help="delete a compute that nothing runs on",
+            handler="compute:delete",
+            example="compute delete batch-cluster",
+            options=(_COMPUTE_NAME,),
+        ),
+    ),
+)
+
+PRUNE = Verb(
+    name="prune",
+    help="remove old jobs that have ended",
+    handler="workspace:prune",
+    example="prune --older-than 30d --keep 10 --dry-run",
+    options=(
+        Option(
+            flags=("--older-than",),
+            metavar="AGE",
+            default="30d",
+            help="that ended longer ago than this (30d)",
+        ),
+        Option(
+            flags=("--keep",), takes="int", metavar="N", default=0, help="but leave the newest N alone (0)"
+        ),
+        Option(flags=("--dry-run",), takes="flag", default=False, help="only say what would go"),
+    ),
+)
+WORKSPACE = Verb(
+    name="workspace",
+    help="show the workspace and what it holds",
+    handler="workspace:show",
+    example="workspace",
+)
+
+NOUNS: tuple[Noun | Verb, ...] = (
+    DEPLOY,
+    INVOKE_VERB,
+    _JOB,
+    _ENDPOINT,
+    _DEPLOYMENT,
+    _asset(
+        "model",
+        "models: registered, copied and never changed",
+        (_PATH, _type("mlflow_model", "custom_model")),
+        "heart --path ./model",
+    ),
+    _asset(
+        "data",
+        "data: names for input folders",
+        (_PATH, _type("uri_folder", "uri_file")),
+        "patients --path ./patients",
+    ),
+    _asset(
+        "environment",
+        "environments: what a scoring script needs",
+        (
+            Option(
+                flags=("--conda-file",), metavar="FILE", completes="path", help="a conda environment file"
+            ),
+            Option(flags=("--image",), metavar="IMAGE", help="the container image that Azure uses"),
+        ),
+        "heart-env --conda-file conda.yml",
+    ),
+    _COMPUTE,
+    APPLY,
+    PRUNE,
+    WORKSPACE,
+)

@@ -1,0 +1,1 @@
+"""A named compute as a running Dask cluster."""

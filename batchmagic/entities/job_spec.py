@@ -1,0 +1,78 @@
+"""What is frozen when a job is invoked: everything a run needs, so that later changes cannot touch it."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass, field
+from typing import TYPE_CHECKING, Any, Self
+
+from batchmagic.entities.settings import Settings
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Interpreter:
+    """The Python that a deployment was made with, and that its scoring processes start from."""
+
+    executable: str
+    version: str
+    prefix: str
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class JobSpec:
+    """The frozen definition of one job.
+
+    Attributes
+    ----------
+    input_path
+        Absolute local path of the file or folder.
+    input_reference
+        The input as the user named it, without credentials.
+    output_path
+        Absolute folder of the output; None: ``outputs/score`` in the job's folder.
+    model_dir
+        The folder that holds exactly one child, the model, relative to the workspace (``AZUREML_MODEL_DIR``).
+    code_dir
+        Snapshot of the code folder, relative to the workspace; None for an MLflow model without a script.
+    scoring_script
+        Path of the script inside `code_dir`.
+    environment
+        The name of the environment that the deployment records, for the log.
+    """
+
+    name: str
+    endpoint: str
+    deployment: str
+    deployment_version: int
+    compute: str
+    settings: Settings
+    interpreter: Interpreter
+    input_path: str
+    input_type: str
+    input_reference: str
+    recursive: bool = False
+    output_path: str | None = None
+    overwrite: bool = False
+    model_name: str | None = None
+    model_version: str | None = None
+    model_type: str | None = None
+    model_dir: str | None = None
+    code_dir: str | None = None
+    scoring_script: str | None = None
+    environment: str | None = None
+    experiment_name: str | None = None
+    properties: dict[str, str] = field(default_factory=dict)
+
+    def to_json(self) -> dict[str, Any]:
+        """Return a dictionary of JSON values that `from_json` reads back to an equal object."""
+        return asdict(self)
+
+    @classmethod
+    def from_json(cls, stored: Mapping[str, Any]) -> Self:
+        """Return the specification that `to_json` wrote."""
+        values = dict(stored)
+        values["settings"] = Settings.from_json(values["settings"])
+        values["interpreter"] = Interpreter(**values["interpreter"])
+        return cls(**values)

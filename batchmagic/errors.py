@@ -1,0 +1,298 @@
+"""All exceptions of batchmagic.
+
+::
+
+    BatchMagicError
+    ├── UsageError                      what was asked for cannot be done as asked
+    │   ├── ValidationException         a value that a field cannot take
+    │   │   ├── UnknownField
+    │   │   ├── InvalidName
+    │   │   └── UnsafePath
+    │   ├── DefinitionError             YAML that does not load, with line and column
+    │   ├── ScriptError                 a scoring script that cannot be deployed
+    │   ├── InputError                  an input that is missing, empty or of the wrong kind
+    │   ├── ResourceNotFoundError
+    │   ├── ResourceExistsError
+    │   ├── OutputExists
+    │   ├── StateError                  the object's state does not allow it
+    │   └── InterpreterMissing          a deployment's interpreter has vanished
+    ├── JobException                    the job failed
+    │   └── JobCanceled
+    ├── WorkspaceError
+    │   ├── WorkspaceNotPrivate
+    │   ├── StoreCorrupted
+    │   └── SchemaTooNew
+    ├── ClaimError
+    │   ├── ClaimHeld                   another live process owns it
+    │   └── Fenced                      ownership was taken over by another
+    └── EngineError
+        ├── ProtocolError               a frame that is none of ours
+        └── ComputeError                the cluster did not start or was lost
+
+The docstring of a class is its default message. Every class has a stable `code`, the HTTP `status`
+that fits it, and a `hint`: what to do next. Exceptions survive pickling.
+"""
+
+from __future__ import annotations
+
+import difflib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
+
+def _rebuild(cls: type[BatchMagicError], state: dict[str, Any]) -> BatchMagicError:
+    error = cls.__new__(cls)
+    Exception.__init__(error, state["message"])
+    error.__dict__.update(state)
+    return error
+
+
+def _suggest(word: object, known: Iterable[str]) -> str:
+    names = list(known)
+    found = difflib.get_close_matches(str(word), names, n=1, cutoff=0.6)
+    if found:
+        return f"Did you mean {found[0]!r}?"
+    return f"Known: {', '.join(names[:8])}." if names else ""
+
+
+class BatchMagicError(Exception):
+    """Something went wrong in batchmagic."""
+
+    code = "error"
+    status = 500
+
+    def __init__(self, message: str | None = None, *, target: str | None = None, hint: str = "") -> None:
+        self.message = message or " ".join((type(self).__doc__ or "").split("\n\n")[0].split())
+        self.target = target
+        self.hint = hint
+        super().__init__(self.message)
+
+    def __str__(self) -> str:
+        return f"{self.message} {self.hint}".rstrip()
+
+    def __reduce__(self) -> tuple[Callable[..., BatchMagicError], tuple[type[BatchMagicError], dict[str, Any]]]:
+        return _rebuild, (type(self), self.__dict__)
+
+
+class UsageError(BatchMagicError):
+    """What was asked for cannot be done as asked."""
+
+    code = "usage"
+    status = 400
+
+
+class ValidationException(UsageError):
+    """A field has a value that it cannot take."""
+
+    code = "invalid_value"
+    status = 422
+
+    def __init__(
+        self, message: str | None = None, *, field: str = "", value: object = None, reason: str = "", hint: str = ""
+    ) -> None:
+        self.field = field
+        self.value = value
+        shown = repr(value) if len(repr(value)) <= 80 else repr(value)[:77] + "…"  # noqa: PLR2004
+        super().__init__(message or f"{field}: {shown} {reason}.", target=field, hint=hint)
+
+
+class UnknownField(ValidationException):
+    """A field is not known."""
+
+    code = "unknown_field"
+
+    def __init__(self, *, field: str, owner: str, known: Iterable[str] = ()) -> None:
+        super().__init__(f"{owner} has no field {field!r}.", field=field, hint=_suggest(field, known))
+
+
+class InvalidName(ValidationException):
+    """A name does not follow the rule for its kind."""
+
+    code = "invalid_name"
+
+    def __init__(self, *, kind: str, name: object, rule: str) -> None:
+        super().__init__(field="name", value=name, reason=f"is not a name for a {kind}", hint=f"Use {rule}.")
+
+
+class UnsafePath(ValidationException):
+    """A path leaves the folder that it must stay in."""
+
+    code = "unsafe_path"
+
+    def __init__(self, *, path: str) -> None:
+        super().__init__(field="path", value=path, reason="leaves its folder", hint="Use a relative path without '..'.")
+
+
+class DefinitionError(UsageError):
+    """A YAML definition cannot be loaded."""
+
+    code = "invalid_definition"
+    status = 422
+
+    def __init__(
+        self, reason: str, *, source: str = "<yaml>", line: int | None = None, column: int | None = None, hint: str = ""
+    ) -> None:
+        self.source, self.line, self.column = source, line, column
+        where = source if line is None else f"{source}, line {line}, column {column}"
+        super().__init__(f"{where}: {reason}", target=source, hint=hint)
+
+
+class ScriptError(UsageError):
+    """The scoring script cannot be deployed."""
+
+    code = "invalid_script"
+    status = 422
+
+
+class InputError(UsageError):
+    """The input is missing, empty or of the wrong kind."""
+
+    code = "invalid_input"
+
+
+class ResourceNotFoundError(UsageError):
+    """What was named does not exist."""
+
+    code = "not_found"
+    status = 404
+
+    def __init__(
+        self, message: str | None = None, *, kind: str = "", name: object = "", known: Iterable[str] = (), hint: str = ""
+    ) -> None:
+        super().__init__(
+            message or f"There is no {kind} {str(name)!r}.", target=kind, hint=hint or _suggest(name, known)
+        )
+
+
+class ResourceExistsError(UsageError):
+    """What was to be made exists already."""
+
+    code = "already_exists"
+    status = 409
+
+
+class OutputExists(UsageError):
+    """The output exists already."""
+
+    code = "output_exists"
+    status = 409
+
+    def __init__(self, *, path: str) -> None:
+        super().__init__(
+            f"The output {path!r} exists already.",
+            target="output",
+            hint="Choose another output_file_name or output path, or pass --overwrite.",
+        )
+
+
+class StateError(UsageError):
+    """The object is in a state that does not allow this."""
+
+    code = "wrong_state"
+    status = 409
+
+
+class InterpreterMissing(UsageError):
+    """The interpreter that the deployment was made with has vanished."""
+
+    code = "interpreter_missing"
+    status = 409
+
+    def __init__(self, *, executable: str) -> None:
+        super().__init__(
+            f"The deployment's interpreter {executable!r} does not exist any more.",
+            target="interpreter",
+            hint="Deploy again from the environment that it shall run in.",
+        )
+
+
+class JobException(BatchMagicError):
+    """The job failed."""
+
+    code = "job_failed"
+    status = 409
+
+
+class JobCanceled(JobException):
+    """The job was canceled."""
+
+    code = "job_canceled"
+
+
+class WorkspaceError(BatchMagicError):
+    """The workspace cannot be used."""
+
+    code = "workspace"
+
+
+class WorkspaceNotPrivate(WorkspaceError):
+    """The workspace folder belongs to another user or can be written by others."""
+
+    code = "workspace_not_private"
+    status = 403
+
+
+class StoreCorrupted(WorkspaceError):
+    """A database of the workspace is damaged."""
+
+    code = "store_corrupted"
+
+    def __init__(self, *, path: str, reason: str) -> None:
+        super().__init__(
+            f"{path} is damaged ({reason}).",
+            target="workspace",
+            hint="Nothing was changed. Restore it from a backup, or move the file away to begin anew.",
+        )
+
+
+class SchemaTooNew(WorkspaceError):
+    """A newer batchmagic wrote this workspace."""
+
+    code = "schema_too_new"
+    status = 409
+
+    def __init__(self, *, path: str, found: int, supported: int) -> None:
+        super().__init__(
+            f"{path} has schema {found}; this batchmagic writes schemas up to {supported}.",
+            target="workspace",
+            hint="Upgrade batchmagic, or use another workspace.",
+        )
+
+
+class ClaimError(BatchMagicError):
+    """Ownership of a compute or job is not ours."""
+
+    code = "claim"
+    status = 409
+
+
+class ClaimHeld(ClaimError):
+    """Another live process owns this."""
+
+    code = "claim_held"
+
+
+class Fenced(ClaimError):
+    """Another process took over; this one must not write any more."""
+
+    code = "fenced"
+
+
+class EngineError(BatchMagicError):
+    """The engine failed."""
+
+    code = "engine"
+
+
+class ProtocolError(EngineError):
+    """A frame arrived that is none of ours."""
+
+    code = "protocol"
+
+
+class ComputeError(EngineError):
+    """The cluster of a compute did not start or was lost."""
+
+    code = "compute"

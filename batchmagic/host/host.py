@@ -1,0 +1,246 @@
+"""The compute host: one Dask cluster, one driver per job, first in, first out."""
+
+from __future__ import annotations
+
+import logging
+import queue
+import threading
+import time
+from typing import TYPE_CHECKING
+
+from batchmagic.compute.capacity import cores, memory_bytes
+from batchmagic.compute.interface import InstanceJoined, InstanceLeft, LeaveReason
+from batchmagic.compute.open import open_compute
+from batchmagic.entities.status import JobStatus
+from batchmagic.host.seats import Seats, waiting_words
+from batchmagic.scoring.driver import Driver
+from batchmagic.scoring.messages import Capacity, HostStopping, InstancesFailed
+
+if TYPE_CHECKING:
+    from batchmagic.compute.interface import Instance
+    from batchmagic.entities import AmlCompute
+    from batchmagic.workspace import Workspace
+    from batchmagic.workspace.claims import Claim
+    from batchmagic.workspace.job_records import JobRecord
+
+# Threads cost nothing until they are used, and a waiting lease uses one: twice the slots anybody asks for.
+NTHREADS = 128
+MAX_FAILED_STARTS = 5
+_TICK = 0.1
+_BEAT_SECONDS = 1.0
+_LOOK_SECONDS = 0.25
+_STOP_SECONDS = 20.0
+
+log = logging.getLogger("batchmagic.host")
+
+
+class Host:
+    """Serves the jobs of one compute.
+
+    Parameters
+    ----------
+    workspace, compute
+        Whose jobs.
+    claim
+        The claim under which it serves; it beats while `run` runs.
+    stop
+        Set from outside to make it leave at once.
+    """
+
+    def __init__(self, workspace: Workspace, compute: str, claim: Claim, stop: threading.Event) -> None:
+        self._workspace = workspace
+        self._compute = compute
+        self._claim = claim
+        self._stop = stop
+        self._definition: AmlCompute = workspace.computes.get(compute)
+        self._instances = open_compute(self._definition, workspace.compute_dir(compute), nthreads=NTHREADS)
+        self._inbox: queue.SimpleQueue[InstanceJoined | InstanceLeft] = queue.SimpleQueue()
+        self._seats = Seats()
+        self._drivers: dict[str, tuple[Driver, threading.Thread]] = {}
+        self._words: dict[str, str] = {}
+        self._failed_starts = 0
+        self._target = -1
+        self._last_used = time.monotonic()
+        self._lost = threading.Event()
+
+    def run(self) -> None:
+        """Serve until the compute has been idle long enough or `stop` is set.
+
+        Raises
+        ------
+        Fenced
+            If another host took the claim over.
+        """
+        beat = threading.Thread(target=self._beat, name="batchmagic-beat", daemon=True)
+        beat.start()
+        log.info("serves %s with claim %s", self._compute, self._claim.epoch)
+        self._instances.watch(self._inbox.put)
+        with self._instances:
+            try:
+                self._serve()
+            finally:
+                self._stop_drivers()
+        self._workspace.claims.release(self._claim)
+        log.info("leaves")
+
+    def _serve(self) -> None:
+        looked = 0.0
+        while not self._stop.is_set():
+            self._take_events()
+            self._reap()
+            if time.monotonic() - looked >= _LOOK_SECONDS:
+                looked = time.monotonic()
+                self._definition = self._workspace.computes.get(self._compute)
+                self._admit()
+                self._scale()
+                if self._may_leave():
+                    return
+            if self._lost.is_set():
+                self._workspace.claims.beat(self._claim)  # raises Fenced, with the reason
+
+    def _beat(self) -> None:
+        """Show others that this host lives; in a thread of its own, so that nothing it does can delay it."""
+        while not self._stop.wait(_BEAT_SECONDS):
+            try:
+                self._workspace.claims.beat(self._claim)
+            except Exception:
+                log.exception("the claim is lost")
+                self._lost.set()
+                return
+
+    # --- instances
+
+    def _take_events(self) -> None:
+        try:
+            event: InstanceJoined | InstanceLeft | None = self._inbox.get(timeout=_TICK)
+        except queue.Empty:
+            return
+        while event is not None:
+            if isinstance(event, InstanceJoined):
+                self._failed_starts = 0
+                log.info("instance %s joined", event.instance.name)
+                self._offer(event.instance)
+            else:
+                self._left(event)
+            event = None if self._inbox.empty() else self._inbox.get()
+
+    def _offer(self, instance: Instance) -> None:
+        job = self._seats.place(instance.name)
+        if job is not None:
+            self._drivers[job][0].inbox.put(InstanceJoined(instance=instance))
+
+    def _left(self, event: InstanceLeft) -> None:
+        log.info("instance %s left: %s %s", event.name, event.reason, event.detail)
+        job = self._seats.leave(event.name)
+        if job in self._drivers:
+            self._drivers[job][0].inbox.put(event)
+        if event.reason is LeaveReason.CLOSED:
+            return
+        self._target = -1  # what was lost is started anew
+        if event.reason is LeaveReason.FAILED:
+            self._failed_starts += 1
+            if self._failed_starts >= MAX_FAILED_STARTS:
+                for driver, _ in self._drivers.values():
+                    driver.inbox.put(InstancesFailed(event.detail))
+                self._failed_starts = 0
+
+    def _scale(self) -> None:
+        """Have as many instances as the jobs hold; surplus ones leave after the compute's idle time."""
+        demand = self._seats.demand
+        now = time.monotonic()
+        if demand:
+            self._last_used = now
+        target = max(demand, self._definition.min_instances)
+        idle = now - self._last_used >= self._definition.idle_time_before_scale_down
+        present = len(self._instances.instances())
+        if target < max(present, self._target) and not (idle or demand):
+            target = max(present, self._target)
+        if target != self._target:
+            self._target = target
+            self._instances.scale_to(target, keep=frozenset(self._seats.holders))
+
+    def _may_leave(self) -> bool:
+        """Whether nothing is left to do; the claim is given back then, unless a job came at the last moment."""
+        if self._drivers or self._target > 0 or self._definition.min_instances:
+            return False
+        if time.monotonic() - self._last_used < self._definition.idle_time_before_scale_down:
+            return False
+        # Whoever queued a job before the claim is gone trusts this host with it, so one more look follows.
+        return not self._workspace.jobs.unfinished(self._compute)
+
+    # --- jobs
+
+    def _admit(self) -> None:
+        """Begin jobs in order of submission; the first that does not fit holds up the others."""
+        waiting = [r for r in self._workspace.jobs.unfinished(self._compute) if r.name not in self._drivers]
+        # What an earlier host had begun goes on first.
+        waiting.sort(key=lambda r: (r.status is JobStatus.QUEUED, r.seq))
+        limit = self._definition.max_instances
+        for index, record in enumerate(waiting):
+            count = record.spec.settings.instance_count
+            if count > limit:
+                self._refuse(record, limit)
+            elif self._seats.fits(count, limit):
+                self._begin(record, count)
+            else:
+                self._tell(waiting[index:], limit)
+                return
+
+    def _refuse(self, record: JobRecord, limit: int) -> None:
+        message = f"instance_count {record.spec.settings.instance_count} is more than max_instances {limit}"
+        error = {"type": "ComputeTooSmall", "message": message, "phase": "host", "verdict": message}
+        self._workspace.jobs.transition(record.name, JobStatus.FAILED, detail=message, error=error)
+
+    def _tell(self, waiting: list[JobRecord], limit: int) -> None:
+        free = max(0, limit - self._seats.demand)
+        for place, record in enumerate(waiting, start=1):
+            words = waiting_words(
+                place=place,
+                needs=record.spec.settings.instance_count,
+                free=free,
+                limit=limit,
+                first=waiting[0].name if place > 1 else None,
+            )
+            if self._words.get(record.name) != words:
+                self._words[record.name] = words
+                self._workspace.jobs.set_detail(record.name, words)
+
+    def _begin(self, record: JobRecord, count: int) -> None:
+        log.info("begins %s, run %s", record.name, record.run)
+        self._words.pop(record.name, None)
+        driver = Driver(
+            self._workspace,
+            record,
+            epoch=self._claim.epoch,
+            client=self._instances.client,
+            capacity=Capacity(cores=cores(), memory=memory_bytes()),
+            others=lambda: len(self._instances.instances()),
+        )
+        thread = threading.Thread(target=driver.run, name=f"driver-{record.name}")
+        self._drivers[record.name] = driver, thread
+        self._seats.begin(record.name, count)
+        thread.start()
+        self._place_free()
+
+    def _place_free(self) -> None:
+        for instance in self._instances.instances():
+            self._offer(instance)
+
+    def _reap(self) -> None:
+        for name, (_, thread) in list(self._drivers.items()):
+            if not thread.is_alive():
+                thread.join()
+                log.info("ended %s", name)
+                del self._drivers[name]
+                self._seats.end(name)
+                self._last_used = time.monotonic()
+                self._place_free()
+
+    def _stop_drivers(self) -> None:
+        for driver, _ in self._drivers.values():
+            driver.inbox.put(HostStopping())
+        deadline = time.monotonic() + _STOP_SECONDS
+        for name, (_, thread) in self._drivers.items():
+            thread.join(max(0.0, deadline - time.monotonic()))
+            if thread.is_alive():
+                log.warning("the driver of %s did not end in time", name)

@@ -1,0 +1,82 @@
+"""What an instance is told of a job: everything its scoring processes need, in one frame that travels once."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from batchmagic.scoring import environment
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from batchmagic.entities.job_spec import JobSpec
+
+_INIT_TIMEOUTS = 3
+_INIT_EXTRA = 30
+
+
+def output_folder(spec: JobSpec, job_folder: Path) -> Path:
+    """Return the folder of the job's output and of the script's own files."""
+    return Path(spec.output_path) if spec.output_path else job_folder / "outputs" / "score"
+
+
+def assignment(
+    spec: JobSpec,
+    secrets: Mapping[str, str],
+    *,
+    workspace: Path,
+    job_folder: Path,
+    input_root: str,
+    key: str,
+    epoch: int,
+    nonce: str,
+) -> dict[str, Any]:
+    """Return the description of a job for an instance; ``instance`` is added for each.
+
+    The limit for ``init()`` is Azure's: three times the timeout and 30 s, then a process that hangs there is
+    given up.
+    """
+    output = output_folder(spec, job_folder)
+    code = workspace / spec.code_dir if spec.code_dir else None
+    script = str(code / spec.scoring_script) if code and spec.scoring_script else None
+    private = job_folder / "work"
+    return {
+        "job": key,
+        "epoch": epoch,
+        "nonce": nonce,
+        "job_folder": str(job_folder),
+        "interpreter": environment.check_interpreter(spec),
+        "variables": environment.template_variables(spec, secrets),
+        "preload": environment.modules_to_preload(spec, workspace),
+        "timeout": spec.settings.timeout,
+        "init_timeout": _INIT_TIMEOUTS * spec.settings.timeout + _INIT_EXTRA,
+        "child": {
+            "script": script,
+            "code_dir": str(code) if code else None,
+            "mlflow_model": None if script else _model_path(spec, workspace),
+            "env": environment.job_variables(
+                spec, secrets, workspace=workspace, output=output, private=private
+            ),
+            "argv": environment.arguments(spec, script=script or "", output=output),
+            "output_format": str(spec.settings.effective_format()),
+            "output_action": str(spec.settings.output_action),
+            "output_dir": str(output),
+            "input_root": input_root,
+            "logging_level": spec.settings.logging_level,
+            "spawn": False,
+        },
+    }
+
+
+def packed(description: Mapping[str, Any], instance: str) -> bytes:
+    """Return the frame for one instance."""
+    return json.dumps({**description, "instance": instance}).encode()
+
+
+def _model_path(spec: JobSpec, workspace: Path) -> str | None:
+    if spec.model_dir is None:
+        return None
+    # A registered model is the only child of its folder.
+    return str(next((workspace / spec.model_dir).iterdir()))

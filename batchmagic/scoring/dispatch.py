@@ -1,0 +1,179 @@
+"""Leases as Dask futures: sent to their instance, back through one queue. The driver's only contact with Dask."""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+import os
+from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import TimeoutError as FutureTimeout
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from batchmagic.errors import ComputeError
+from batchmagic.scoring import instance as worker_side
+from batchmagic.scoring.assignment import packed
+from batchmagic.scoring.wire import LeaseReply, LeaseRequest
+
+if TYPE_CHECKING:
+    import queue
+    from collections.abc import Iterable, Mapping
+
+    from distributed import Client, Future
+
+    from batchmagic.compute.interface import Instance
+    from batchmagic.scoring.events import Lease
+    from batchmagic.scoring.plan import Plan
+
+_CALL_SECONDS = 30.0
+_FETCH_SECONDS = 10.0
+
+
+@dataclass(frozen=True, slots=True)
+class LeaseDone:
+    """A lease's future has come to an end, good or bad."""
+
+    number: int
+
+
+async def _prepare(frame: bytes) -> None:
+    await asyncio.to_thread(worker_side.prepare_job, frame)
+
+
+async def _end(key: str) -> None:
+    await asyncio.to_thread(worker_side.end_job, key)
+
+
+@dataclass(slots=True)
+class _Sent:
+    lease: Lease
+    address: str
+    future: Future
+
+
+class Dispatcher:
+    """Sends the leases of one job.
+
+    Parameters
+    ----------
+    client
+        The cluster's client; the caller's.
+    description
+        The job's assignment without the instance.
+    inbox
+        Gets a `LeaseDone` for each future that ends.
+    """
+
+    def __init__(
+        self, client: Client, description: Mapping[str, Any], plan: Plan, inbox: queue.SimpleQueue[Any]
+    ) -> None:
+        self._client = client
+        self._description = description
+        self._plan = plan
+        self._inbox = inbox
+        self._addresses: dict[str, str] = {}
+        # Lease numbers begin anew when damaged rows are scored again; Dask's keys must not.
+        self._serial = itertools.count()
+        self._sent: dict[int, _Sent] = {}
+        self._caller = ThreadPoolExecutor(max_workers=1, thread_name_prefix="batchmagic-call")
+
+    def prepare(self, instance: Instance) -> None:
+        """Have the job on an instance.
+
+        Raises
+        ------
+        ComputeError
+            If the instance is gone or does not answer.
+        """
+        frame = packed(self._description, instance.name)
+        answers = self._call(_prepare, frame, [instance.address])
+        if isinstance(answers, Exception):
+            raise ComputeError(f"Instance {instance.name} did not take the job: {answers}.")
+        self._addresses[instance.name] = instance.address
+
+    def prepare_again(self, name: str) -> None:
+        """Tell the instance of the job once more: it has forgotten it."""
+        self._call(_prepare, packed(self._description, name), [self._addresses[name]])
+
+    def send(self, lease: Lease, slots: int) -> None:
+        """Hand a lease to its instance."""
+        address = self._addresses[lease.instance]
+        root = self._plan.root
+        files = tuple(
+            [os.path.join(root, path) for path in self._plan.paths_of(m.mini_batch, m.part)]  # noqa: PTH118
+            for m in lease.members
+        )
+        request = LeaseRequest(
+            job=self._description["job"],
+            number=lease.number,
+            slots=slots,
+            members=lease.members,
+            files=files,
+            begun=lease.is_lone,
+        )
+        future = self._client.submit(
+            worker_side.run_lease,
+            request.pack(),
+            key=f"lease-{self._description['job']}-{next(self._serial)}",
+            workers=[address],
+            pure=False,
+            retries=0,
+        )
+        self._sent[lease.number] = _Sent(lease, address, future)
+        number = lease.number
+        future.add_done_callback(lambda _: self._inbox.put(LeaseDone(number)))
+
+    def reply(self, number: int) -> tuple[Lease, LeaseReply | None] | None:
+        """Return a lease that has ended, with its reply, or None in its place if it was lost.
+
+        None alone: it was taken back before.
+        """
+        sent = self._sent.pop(number, None)
+        if sent is None:
+            return None
+        try:
+            frame = sent.future.result(timeout=_FETCH_SECONDS) if sent.future.status == "finished" else None
+        except Exception:  # noqa: BLE001 -- Dask raises any type when a worker goes while its result travels
+            frame = None
+        sent.future.release()
+        return sent.lease, None if frame is None else LeaseReply.unpack(frame, sent.lease.members)
+
+    def take_back(self, address: str) -> list[Lease]:
+        """Return the leases that were on a lost worker; their futures will not be waited for."""
+        lost = [number for number, sent in self._sent.items() if sent.address == address]
+        leases = []
+        for number in lost:
+            sent = self._sent.pop(number)
+            sent.future.cancel()
+            leases.append(sent.lease)
+        return leases
+
+    def forget(self, name: str) -> None:
+        """Take an instance out of the job."""
+        self._addresses.pop(name, None)
+
+    def end(self, names: Iterable[str] | None = None) -> None:
+        """End the job on its instances (or on these): no scoring process of it is left there."""
+        chosen = list(self._addresses) if names is None else [n for n in names if n in self._addresses]
+        if chosen:
+            self._call(_end, self._description["job"], [self._addresses[n] for n in chosen])
+        for name in chosen:
+            del self._addresses[name]
+
+    def close(self) -> None:
+        """Drop every future that is still out."""
+        for sent in self._sent.values():
+            sent.future.cancel()
+        self._sent.clear()
+        self._caller.shutdown(wait=False)
+
+    def _call(self, function: Any, argument: Any, addresses: list[str]) -> Any:
+        """Run a function on workers, not as a Dask task: it must not queue behind leases."""
+        call = self._caller.submit(self._client.run, function, argument, workers=addresses, on_error="return")
+        try:
+            answers = call.result(timeout=_CALL_SECONDS)
+        except FutureTimeout:
+            return ComputeError(f"no answer within {_CALL_SECONDS:g} s")
+        except Exception as error:  # noqa: BLE001 -- Dask raises any type for a worker that is gone
+            return error
+        return next((a for a in answers.values() if isinstance(a, Exception)), None)

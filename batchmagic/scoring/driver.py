@@ -1,0 +1,396 @@
+"""One run of one job: from a claimed job row to one terminal state. A thread of the host runs it."""
+
+from __future__ import annotations
+
+import queue
+import shutil
+import traceback
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+from batchmagic.compute.interface import Instance, InstanceJoined, InstanceLeft
+from batchmagic.constants import BatchDeploymentOutputAction
+from batchmagic.entities.status import JobStatus
+from batchmagic.errors import BatchMagicError, ComputeError, Fenced
+from batchmagic.scoring.assemble import SpoolDamaged, assemble
+from batchmagic.scoring.assignment import assignment, output_folder
+from batchmagic.scoring.columns import ColumnConflict, unify_columns
+from batchmagic.scoring.committer import Committer
+from batchmagic.scoring.decisions import Decisions
+from batchmagic.scoring.dispatch import Dispatcher, LeaseDone
+from batchmagic.scoring.events import (
+    Attempt,
+    CancelRequested,
+    Event,
+    Exclude,
+    InitFailed,
+    InstanceDown,
+    InstanceSized,
+    InstanceUp,
+    Kind,
+    LeaseLost,
+    LeaseReturned,
+    Outcome,
+    Record,
+    Send,
+    Stop,
+)
+from batchmagic.scoring.messages import Capacity, HostStopping, InstancesFailed
+from batchmagic.scoring.pending import Pending
+from batchmagic.scoring.plan import Plan
+from batchmagic.scoring.reporter import Reporter
+from batchmagic.scoring.segments import SegmentWriter
+from batchmagic.scoring.sizing import slots_that_fit
+from batchmagic.scoring.spool import begun_mark, spool_of, write_nonce
+from batchmagic.scoring.wire import INIT_FAILED, STOPPED, UNKNOWN_JOB, LeaseReply
+from batchmagic.workspace.ledger import Ledger
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from distributed import Client
+
+    from batchmagic.scoring.events import Lease
+    from batchmagic.workspace import Workspace
+    from batchmagic.workspace.job_records import JobRecord
+
+_TICK = 0.1
+
+
+class Driver:
+    """Drives one run of a job.
+
+    Parameters
+    ----------
+    workspace, record
+        The job.
+    epoch
+        Of the claim under which it may write.
+    client
+        The Dask client of the compute.
+    capacity
+        Of one instance.
+    others
+        Returns how many instances of the compute are alive.
+
+    Attributes
+    ----------
+    inbox
+        Takes `InstanceJoined` and `InstanceLeft` of the instances that the job holds, `InstancesFailed` and
+        `HostStopping`.
+    """
+
+    def __init__(
+        self,
+        workspace: Workspace,
+        record: JobRecord,
+        *,
+        epoch: int,
+        client: Client,
+        capacity: Capacity,
+        others: Callable[[], int],
+    ) -> None:
+        self._workspace = workspace
+        self._record = record
+        self._spec = record.spec
+        self._folder: Path = workspace.job_dir(record.name)
+        self._epoch = epoch
+        self._client = client
+        self._capacity = capacity
+        self._others = others
+        self.inbox: queue.SimpleQueue[Any] = queue.SimpleQueue()
+        self._sized: dict[str, int] = {}
+        self._instances: dict[str, Instance] = {}
+        self._columns: list[tuple[str, str]] = []
+
+    def run(self) -> None:
+        """Bring the job to a terminal state; what goes wrong is in its record and log, never lost."""
+        self._reporter = Reporter(self._workspace, self._record)
+        self._log = self._reporter.logs.driver
+        try:
+            self._run()
+        except Fenced as error:
+            self._log(f"left the job alone: {error}")
+        except BatchMagicError as error:
+            self._log(traceback.format_exc())
+            self._reporter.fail(
+                {"type": type(error).__name__, "message": str(error), "phase": "job"}, str(error)
+            )
+        except Exception as error:  # noqa: BLE001 -- a defect of ours must end the job, not hang it
+            self._log(traceback.format_exc())
+            message = f"{type(error).__name__}: {error} (a defect of batchmagic; see logs/sys/driver.txt)"
+            problem = {"type": type(error).__name__, "message": str(error), "phase": "engine"}
+            self._reporter.fail(problem, message)
+
+    # --- the run
+
+    def _run(self) -> None:
+        self._prepare()
+        try:
+            stop = self._score()
+            while stop is not None and stop.outcome is Outcome.COMPLETED and not self._finish():
+                stop = self._score()
+            self._dispatcher.end()
+            self._end(stop)
+        finally:
+            self._dispatcher.end()
+            self._dispatcher.close()
+            self._rows.close()
+            shutil.rmtree(self._folder / "work", ignore_errors=True)
+            self._ledger.close()
+            self._plan.close()
+
+    def _prepare(self) -> None:
+        """Have plan, ledger and dispatcher; nothing that an earlier run committed is touched."""
+        spec, reporter = self._spec, self._reporter
+        if reporter.record.status is JobStatus.QUEUED:
+            reporter.move(JobStatus.PREPARING, "planning")
+        source = self._workspace.root / spec.input_path
+        size = spec.settings.mini_batch_size
+        self._plan = plan = Plan.make(self._folder, source, mini_batch_size=size, recursive=spec.recursive)
+        self._ledger = Ledger.open(self._folder)
+        self._ledger.begin(
+            epoch=self._epoch, run=reporter.record.run, mini_batches=plan.mini_batches, files=plan.files
+        )
+        self._ledger.forget_unfinished_parts(self._epoch, plan.files_in)
+        progress = self._ledger.recount()
+        done = progress.completed + progress.failed
+        self._restarted = done > 0
+        for _, columns in self._ledger.row_schemas():
+            self._columns = unify_columns(self._columns, list(columns))
+        reporter.logs.overview(
+            f"Planned {plan.mini_batches} mini-batches of {size} from {plan.files} files"
+            + (f"; {done} are done already." if done else ".")
+        )
+        reporter.logs.overview(
+            f"Run {reporter.record.run} scores with {spec.interpreter.executable} "
+            f"(Python {spec.interpreter.version}), environment {spec.environment or 'none'}."
+        )
+        output_folder(spec, self._folder).mkdir(parents=True, exist_ok=True)
+        self._committer = Committer(self._ledger, self._epoch, plan, reporter.logs, progress)
+        self._dispatcher = Dispatcher(self._client, self._assignment(), plan, self.inbox)
+        self._rows = SegmentWriter(spool_of(self._folder), f"{self._epoch}-driver")
+
+    def _assignment(self) -> dict[str, Any]:
+        return assignment(
+            self._spec,
+            self._workspace.secrets.get(self._record.name),
+            workspace=self._workspace.root,
+            job_folder=self._folder,
+            input_root=self._plan.root,
+            key=f"{self._record.name}:{self._record.run}:{self._epoch}",
+            epoch=self._epoch,
+            nonce=write_nonce(self._folder),
+        )
+
+    def _score(self) -> Stop | None:
+        """Score what is not committed; return how it ended, None if the host leaves."""
+        progress = self._committer.progress()
+        self._decisions = Decisions(
+            self._spec.settings,
+            Pending(self._ledger.unfinished(self._plan.mini_batches)),
+            self._plan.files_in,
+            completed=progress.completed,
+            failed_files=progress.files_failed,
+        )
+        # With nothing left to do the verdict is there at once, and no instance is waited for.
+        self._decide(InstanceDown(""))
+        for instance in self._instances.values():
+            self._decide(InstanceUp(instance.name, self._slots_of(instance.name)))
+        if not self._instances and self._decisions.stopped is None:
+            self._reporter.say("waits for an instance to start")
+        while self._decisions.stopped is None:
+            if not self._step():
+                return None
+        self._committer.flush()
+        self._show(force=True)
+        return self._decisions.stopped
+
+    def _step(self) -> bool:
+        """Handle what happened, or time passing; False when the host leaves."""
+        try:
+            message = self.inbox.get(timeout=_TICK)
+        except queue.Empty:
+            message = None
+        match message:
+            case HostStopping():
+                self._committer.flush()
+                return False
+            case InstancesFailed(detail) if not self._instances:
+                raise ComputeError(f"No instance starts on compute {self._spec.compute!r}: {detail}")
+            case LeaseDone(number):
+                self._lease_done(number)
+            case InstanceJoined():
+                self._joined(message.instance)
+            case InstanceLeft():
+                self._left(message)
+        if self._committer.is_due:
+            self._committer.flush()
+        if self._show() and self._reporter.cancel_requested:
+            self._decide(CancelRequested())
+        return True
+
+    def _show(self, *, force: bool = False) -> bool:
+        running = self._decisions.running
+        return self._reporter.show(self._committer, self._ledger, self._plan, running=running, force=force)
+
+    def _decide(self, event: Event) -> None:
+        for command in self._decisions.handle(event):
+            if isinstance(command, Send):
+                self._dispatcher.send(command.lease, self._slots_of(command.lease.instance))
+            elif isinstance(command, Record):
+                self._committer.record(command)
+            elif isinstance(command, Exclude):
+                self._log(f"instance {command.instance} is excluded: init() does not succeed there")
+
+    # --- instances
+
+    def _slots_of(self, instance: str) -> int:
+        """Return the slots of an instance: what is asked for, else one until its first mini-batch was measured."""
+        return self._spec.settings.max_concurrency_per_instance or self._sized.get(instance, 1)
+
+    def _joined(self, instance: Instance) -> None:
+        try:
+            self._dispatcher.prepare(instance)
+        except ComputeError as error:
+            # Its departure comes as an event of its own if it has gone.
+            self._log(str(error))
+            return
+        self._instances[instance.name] = instance
+        self._log(f"instance {instance.name} joined ({instance.address})")
+        if self._reporter.record.status is JobStatus.PREPARING:
+            self._reporter.move(JobStatus.RUNNING)
+        self._reporter.say("")
+        self._decide(InstanceUp(instance.name, self._slots_of(instance.name)))
+
+    def _left(self, event: InstanceLeft) -> None:
+        known = self._instances.get(event.name)
+        if known is None or known.address != event.address:
+            return
+        self._log(f"instance {event.name} left: {event.reason} {event.detail}")
+        del self._instances[event.name]
+        self._dispatcher.forget(event.name)
+        self._decide(InstanceDown(event.name))
+        others = self._others() > 0
+        for lease in self._dispatcher.take_back(event.address):
+            self._lost(lease, others_lived=others)
+        if not self._instances:
+            self._reporter.say("waits for an instance that was lost to be replaced")
+
+    def _lost(self, lease: Lease, *, others_lived: bool) -> None:
+        mark = begun_mark(self._folder, lease.number)
+        begun = mark.exists()
+        mark.unlink(missing_ok=True)
+        self._decide(LeaseLost(lease.number, begun=begun, others_lived=others_lived))
+
+    # --- leases
+
+    def _lease_done(self, number: int) -> None:
+        found = self._dispatcher.reply(number)
+        if found is None:
+            return
+        lease, reply = found
+        if reply is None:
+            self._lost(lease, others_lived=True)
+        elif reply.outcome == INIT_FAILED:
+            self._decide(InitFailed(number, reply.error or {}))
+        else:
+            self._returned(lease, reply)
+
+    def _returned(self, lease: Lease, reply: LeaseReply) -> None:
+        if lease.is_lone:
+            begun_mark(self._folder, lease.number).unlink(missing_ok=True)
+        for name, text in reply.logs:
+            self._reporter.logs.append(name, text)
+        if reply.outcome == UNKNOWN_JOB and lease.instance in self._instances:
+            self._dispatcher.prepare_again(lease.instance)
+        if reply.outcome in {STOPPED, UNKNOWN_JOB}:
+            self._decide(LeaseReturned(lease.number, (), lease.members))
+            return
+        attempts = tuple(self._accepted(a, reply) for a in reply.attempts)
+        if reply.rows:
+            self._rows.sync()
+        self._size_slots(lease.instance, attempts)
+        self._decide(LeaseReturned(lease.number, attempts, lease.members[len(attempts) :]))
+
+    def _accepted(self, attempt: Attempt, reply: LeaseReply) -> Attempt:
+        """Return the attempt with its rows in the spool, or as a failure if its columns do not fit the others'."""
+        if attempt.kind is not Kind.OK:
+            return attempt
+        try:
+            self._columns = unify_columns(self._columns, list(attempt.columns))
+        except ColumnConflict as error:
+            reason = {"type": "ColumnConflict", "message": str(error), "phase": "encode"}
+            return replace(attempt, kind=Kind.ERROR, error=reason, rows=0, items=0, place=None, columns=())
+        if reply.rows and attempt.place is not None:
+            self._rows.begin()
+            self._rows.write(reply.rows[attempt.place[1]])
+            return replace(attempt, place=self._rows.end())
+        return attempt
+
+    def _size_slots(self, instance: str, attempts: tuple[Attempt, ...]) -> None:
+        """After the first mini-batch of an instance, give it the slots that fit."""
+        settings = self._spec.settings
+        measured = max((a.max_rss for a in attempts), default=0)
+        if settings.max_concurrency_per_instance or instance in self._sized or not measured:
+            return
+        cores = max(1, self._capacity.cores // settings.instance_count)
+        memory = self._capacity.memory // settings.instance_count
+        slots = slots_that_fit(cores=cores, memory=memory, peak=settings.memory_per_slot or measured)
+        self._sized[instance] = slots
+        self._reporter.logs.overview(
+            f"Instance {instance} uses {slots} slots: {cores} cores, {memory >> 20} MiB of memory, "
+            f"{measured >> 20} MiB for the first scoring process."
+        )
+        self._decide(InstanceSized(instance, slots))
+
+    # --- the end
+
+    @property
+    def _output(self) -> Path | None:
+        """The output file, None where rows are only counted."""
+        settings = self._spec.settings
+        if settings.output_action is not BatchDeploymentOutputAction.APPEND_ROW:
+            return None
+        return output_folder(self._spec, self._folder) / settings.output_file_name
+
+    def _finish(self) -> bool:
+        """Assemble the output; False if rows were missing, which are then to be scored again."""
+        reporter = self._reporter
+        if reporter.record.status is JobStatus.PREPARING:
+            reporter.move(JobStatus.RUNNING)
+        if reporter.record.status is JobStatus.RUNNING:
+            reporter.move(JobStatus.FINALIZING, "assembling the output")
+        if reporter.record.status is JobStatus.CANCEL_REQUESTED:
+            return True
+        if self._output is None:
+            return True
+        try:
+            columns = assemble(self._ledger, self._folder, self._output, self._spec.settings.effective_format())
+            self._ledger.set_columns(self._epoch, columns)
+        except SpoolDamaged as damaged:
+            self._log(f"{damaged} They are scored again: {damaged.keys[:10]}")
+            self._ledger.forget(self._epoch, damaged.keys)
+            progress = self._ledger.recount()
+            self._committer = Committer(self._ledger, self._epoch, self._plan, reporter.logs, progress)
+            return False
+        return True
+
+    def _end(self, stop: Stop | None) -> None:
+        if stop is None:
+            self._reporter.say("the host was stopped; the next host goes on from here")
+            return
+        if self._reporter.record.status is JobStatus.CANCEL_REQUESTED:
+            stop = Stop(Outcome.CANCELED, "canceled", "canceled")
+        completed = stop.outcome is Outcome.COMPLETED
+        if completed and not self._committer.progress().files_failed:
+            shutil.rmtree(spool_of(self._folder), ignore_errors=True)
+        self._reporter.end(
+            stop,
+            self._committer,
+            self._ledger,
+            self._plan,
+            output=self._output if completed else None,
+            restarted=self._restarted,
+        )

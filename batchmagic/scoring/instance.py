@@ -1,0 +1,212 @@
+"""A job on one instance: what runs inside the Dask worker. It never runs user code itself.
+
+The functions below are what the driver calls through Dask, with bytes in and bytes out.
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+import tempfile
+import threading
+from collections import OrderedDict
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from batchmagic.errors import ComputeError
+from batchmagic.scoring.log_limits import LogLimiter
+from batchmagic.scoring.segments import MemoryWriter, SegmentWriter
+from batchmagic.scoring.slot import Slot, SlotSpec
+from batchmagic.scoring.spool import begun_mark, shares_folder, spool_of
+from batchmagic.scoring.template import Template
+from batchmagic.scoring.wire import INIT_FAILED, STOPPED, UNKNOWN_JOB, LeaseReply, LeaseRequest
+
+if TYPE_CHECKING:
+    from batchmagic.scoring.channel import Channel
+
+_IDLE_TEMPLATES = 2
+_LOG_BYTES = 256 * 1024
+
+_jobs: dict[str, InstanceJob] = {}
+_idle_templates: OrderedDict[str, Template] = OrderedDict()
+_jobs_turn = threading.Lock()
+_templates_turn = threading.Lock()
+
+
+def prepare_job(frame: bytes) -> None:
+    """Have the job on this instance: its template then imports while the driver goes on."""
+    spec = json.loads(frame)
+    with _jobs_turn:
+        if spec["job"] not in _jobs:
+            _jobs[spec["job"]] = InstanceJob(spec)
+
+
+def run_lease(frame: bytes) -> bytes:
+    """Score a lease as soon as a slot of its job is free and return the packed `LeaseReply`."""
+    request = LeaseRequest.unpack(frame)
+    job = _jobs.get(request.job)
+    if job is None:
+        return LeaseReply(outcome=UNKNOWN_JOB).pack()
+    return job.run(request).pack()
+
+
+def end_job(key: str) -> None:
+    """End the job on this instance: its scoring processes are gone then, also in the middle of a mini-batch."""
+    with _jobs_turn:
+        job = _jobs.pop(key, None)
+    if job is not None:
+        job.close()
+
+
+def _take_template(key: str) -> Template | None:
+    with _templates_turn:
+        template = _idle_templates.pop(key, None)
+    if template is not None and not template.is_alive:
+        template.close()
+        return None
+    return template
+
+
+def _keep_template(key: str, template: Template) -> None:
+    """Keep the template for the next job of the same deployment: its imports are what a start costs."""
+    with _templates_turn:
+        surplus = [_idle_templates.pop(key, None)]
+        _idle_templates[key] = template
+        while len(_idle_templates) > _IDLE_TEMPLATES:
+            surplus.append(_idle_templates.popitem(last=False)[1])
+    for old in surplus:
+        if old is not None:
+            old.close()
+
+
+class InstanceJob:
+    """The slots and the template of one job on one instance.
+
+    Parameters
+    ----------
+    spec
+        The driver's description: see `batchmagic.scoring.assignment`.
+    """
+
+    def __init__(self, spec: dict[str, Any]) -> None:
+        self._spec = spec
+        self._job_folder = Path(spec["job_folder"])
+        self._shares = shares_folder(self._job_folder, spec["nonce"])
+        self._folder = self._job_folder if self._shares else Path(tempfile.mkdtemp(prefix="batchmagic-"))
+        self._logs = self._folder / "logs"
+        self._sent: dict[Path, int] = {}
+        self._slots: list[Slot] = []
+        self._free: list[Slot] = []
+        self._slot_free = threading.Condition()
+        self._stopped = False
+        self._limiter = LogLimiter(self._make("logs/user"))
+        self._template_key = json.dumps([spec["interpreter"], spec["variables"], spec["preload"]])
+        template = _take_template(self._template_key)
+        if template is None:
+            log = self._make("logs/sys/template") / f"{spec['instance']}.txt"
+            template = Template(spec["interpreter"], spec["variables"], spec["preload"], log)
+            template.start()
+        self._template = template
+
+    def run(self, lease: LeaseRequest) -> LeaseReply:
+        """Score a lease in the next free slot."""
+        slot = self._take_slot(lease.slots)
+        if slot is None:
+            return LeaseReply(outcome=STOPPED)
+        try:
+            reply = slot.score(lease, lambda: self._mark_begun(lease))
+        except ComputeError as error:
+            problem = {"type": "InterpreterFailed", "message": str(error), "phase": "init"}
+            reply = LeaseReply(outcome=INIT_FAILED, error=problem)
+        finally:
+            with self._slot_free:
+                self._free.append(slot)
+                self._slot_free.notify()
+        return reply if self._shares else replace(reply, logs=self._new_logs())
+
+    def close(self) -> None:
+        """End all scoring processes; leases that are still here return as stopped."""
+        with self._slot_free:
+            busy = [slot for slot in self._slots if slot not in self._free]
+            self._stopped = True
+            self._slot_free.notify_all()
+        for slot in busy:
+            slot.stop()
+        with self._slot_free:
+            self._slot_free.wait_for(lambda: len(self._free) == len(self._slots), timeout=15)
+        for slot in self._slots:
+            slot.close()
+        _keep_template(self._template_key, self._template)
+        self._limiter.close()
+        shutil.rmtree(self._folder / "work" / self._spec["instance"], ignore_errors=True)
+        if not self._shares:
+            shutil.rmtree(self._folder, ignore_errors=True)
+
+    def _take_slot(self, allowed: int) -> Slot | None:
+        with self._slot_free:
+            while not self._stopped:
+                if self._free:
+                    # The one used last is warm, and a job with less work than slots starts fewer processes.
+                    return self._free.pop()
+                if len(self._slots) < allowed:
+                    self._slots.append(self._new_slot(len(self._slots)))
+                    return self._slots[-1]
+                self._slot_free.wait()
+        return None
+
+    def _new_slot(self, index: int) -> Slot:
+        spec = self._spec
+        prefix = f"{spec['epoch']}-{spec['instance']}-{index}"
+        sink = SegmentWriter(spool_of(self._job_folder), prefix) if self._shares else MemoryWriter()
+        slot = SlotSpec(
+            index=index,
+            instance=spec["instance"],
+            child=self._child_spec(index),
+            timeout=spec["timeout"],
+            init_timeout=spec["init_timeout"],
+            code_dir=spec["child"]["code_dir"],
+        )
+        return Slot(slot, self._start_child, sink)
+
+    def _child_spec(self, index: int) -> dict[str, Any]:
+        instance, process = self._spec["instance"], f"process{index:03d}"
+        return {
+            **self._spec["child"],
+            "agent_name": process,
+            "cwd": str(self._make(f"work/{instance}") / process),
+            "stdout": str(self._make(f"logs/user/stdout/{instance}") / f"{process}.stdout.txt"),
+            "stderr": str(self._make(f"logs/user/stderr/{instance}") / f"{process}.stderr.txt"),
+            "entry_log": str(self._make(f"logs/user/entry_script_log/{instance}") / f"{process}.log.txt"),
+            "dump_file": str(self._make(f"logs/user/error/{instance}") / f"{process}.txt"),
+        }
+
+    def _make(self, relative: str) -> Path:
+        folder = self._folder / relative
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        return folder
+
+    def _start_child(self, spec: dict[str, Any]) -> Channel:
+        with self._slot_free:
+            if not self._template.is_alive:
+                # It was killed from outside; its scoring processes went with it.
+                self._template.close()
+                self._template.start()
+        return self._template.start_child(spec)
+
+    def _mark_begun(self, lease: LeaseRequest) -> None:
+        if lease.begun and self._shares:
+            begun_mark(self._job_folder, lease.number).touch()
+
+    def _new_logs(self) -> tuple[tuple[str, bytes], ...]:
+        """Return what the log files gained since the last lease, for the driver to write down."""
+        gained = []
+        with self._slot_free:
+            for path in sorted(self._logs.rglob("*.txt")):
+                with path.open("rb") as file:
+                    file.seek(self._sent.get(path, 0))
+                    text = file.read(_LOG_BYTES)
+                if text:
+                    self._sent[path] = self._sent.get(path, 0) + len(text)
+                    gained.append((str(path.relative_to(self._logs)), text))
+        return tuple(gained)

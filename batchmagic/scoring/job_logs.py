@@ -1,0 +1,169 @@
+"""The log files that the driver writes, under the names that Azure's documentation has for them."""
+
+from __future__ import annotations
+
+import csv
+import datetime as dt
+from typing import TYPE_CHECKING, Any
+
+from batchmagic.scoring.error_text import error_report
+from batchmagic.scoring.plan import replace_file
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+    from pathlib import Path
+
+    from batchmagic.entities.progress import Progress
+    from batchmagic.scoring.plan import Plan
+    from batchmagic.workspace.ledger import Ledger
+
+_REPORT_COLUMNS = (
+    "Mini-batch Id",
+    "Picked Count",
+    "Process",
+    "Process Start Time",
+    "Total",
+    "Succeeded",
+    "Failed",
+    "Elapsed Seconds",
+    "Status",
+    "Error Category",
+    "Error Message",
+)
+_README = """\
+logs/user/job_error.txt               errors of the scoring script, grouped
+logs/user/job_progress_overview.txt   progress, one dated line per change
+logs/user/job_result.txt              the result and where to look next
+logs/user/stdout, stderr              what each scoring process printed (<instance>/processNNN)
+logs/user/error                       tracebacks of processes that were ended at their deadline
+logs/user/entry_script_log            what EntryScript().logger wrote
+logs/failed_files.csv                 every file that failed for good, with the reason
+logs/sys/job_report                   processed_mini-batches.csv, one row per attempt
+logs/sys/driver.txt                   what the driver did
+"""
+
+
+def now() -> str:
+    """Return the time of day in UTC, to the second."""
+    return dt.datetime.now(dt.UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+class JobLogs:
+    """The log folder of a job, as its driver writes it."""
+
+    def __init__(self, job_folder: Path) -> None:
+        self.folder = job_folder / "logs"
+        self._user = self._make("user")
+        self._report = self._make("sys/job_report") / "processed_mini-batches.csv"
+        (self.folder / "readme.txt").write_text(_README, encoding="utf-8")
+        if not self._report.exists():
+            self._report.write_text(",".join(_REPORT_COLUMNS) + "\n", encoding="utf-8")
+        self._last_line = ""
+
+    def _make(self, relative: str) -> Path:
+        folder = self.folder / relative
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        return folder
+
+    def overview(self, line: str) -> None:
+        """Add a dated line to job_progress_overview.txt, unless it says what the last one said."""
+        if line != self._last_line:
+            self._last_line = line
+            with (self._user / "job_progress_overview.txt").open("a", encoding="utf-8") as file:
+                file.write(f"{now()} {line}\n")
+
+    def driver(self, line: str) -> None:
+        """Add a dated line to the driver's own log."""
+        with (self.folder / "sys" / "driver.txt").open("a", encoding="utf-8") as file:
+            file.write(f"{now()} {line}\n")
+
+    def errors(self, ledger: Ledger) -> None:
+        """Rewrite job_error.txt from the ledger."""
+        groups = ledger.error_groups()
+        if groups:
+            replace_file(self._user / "job_error.txt", error_report(groups).encode("utf-8", "replace"))
+
+    def init_error(self, error: dict[str, Any]) -> None:
+        """Write job_error.txt for a job that died in import or init()."""
+        text = f"{error['type']}: {error['message']}\n\n{error.get('traceback') or ''}\n"
+        replace_file(self._user / "job_error.txt", text.encode("utf-8", "replace"))
+
+    def result(self, text: str) -> None:
+        """Write job_result.txt."""
+        replace_file(self._user / "job_result.txt", text.encode("utf-8", "replace"))
+
+    def append(self, name: str, text: bytes) -> None:
+        """Add what an instance's own log file gained."""
+        path = self.folder / name
+        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        with path.open("ab") as file:
+            file.write(text)
+
+    def attempts(self, rows: Iterable[Sequence[Any]]) -> None:
+        """Add attempts to processed_mini-batches.csv."""
+        with self._report.open("a", encoding="utf-8", newline="") as file:
+            csv.writer(file).writerows(rows)
+
+    def rewrite_attempts(self, ledger: Ledger, plan: Plan) -> None:
+        """Write processed_mini-batches.csv anew from the ledger, for a job that more than one host has driven."""
+        temporary = self._report.with_name(".report.tmp")
+        with temporary.open("w", encoding="utf-8", newline="") as file:
+            writer = csv.writer(file)
+            writer.writerow(_REPORT_COLUMNS)
+            writer.writerows(attempt_row(a, plan.files_in(a["mini_batch"])) for a in ledger.iter_attempts())
+        temporary.replace(self._report)
+
+    def failed_files(self, ledger: Ledger, plan: Plan) -> None:
+        """Write failed_files.csv: file, mini-batch, reason."""
+        keys = ledger.failed_keys()
+        if not keys:
+            return
+        temporary = self.folder / ".failed_files.tmp"
+        with temporary.open("w", encoding="utf-8", errors="surrogateescape", newline="") as file:
+            writer = csv.writer(file)
+            writer.writerow(("file", "mini_batch", "reason"))
+            for mini_batch, part in keys:
+                reason = ledger.reason_of(mini_batch, part)
+                writer.writerows((name, mini_batch, reason) for name in plan.paths_of(mini_batch, part))
+        temporary.replace(self.folder / "failed_files.csv")
+
+
+def attempt_row(attempt: dict[str, Any], files: int) -> tuple[Any, ...]:
+    """Return the row of processed_mini-batches.csv for one attempt."""
+    good = attempt["kind"] == "ok"
+    total = 1 if attempt["part"] else files
+    started = dt.datetime.fromtimestamp(attempt["started"], dt.UTC).isoformat() if attempt["started"] else ""
+    status = "RUN_DONE" if good else {"timeout": "RUN_TIMEOUT"}.get(attempt["kind"], "RUN_EXCEPTION")
+    return (
+        attempt["mini_batch"],
+        attempt["attempt"],
+        f"{attempt['instance']}/process{attempt['slot']:03d}",
+        started,
+        total,
+        total if good else 0,
+        0 if good else total,
+        f"{attempt['seconds']:.6f}",
+        status,
+        "" if good else attempt["kind"],
+        attempt["message"],
+    )
+
+
+def duration(seconds: float) -> str:
+    """Return a duration as people read it: ``0:53``, ``1:02:05``."""
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02d}:{rest:02d}" if hours else f"{minutes}:{rest:02d}"
+
+
+def progress_line(progress: Progress, seconds: float) -> str:
+    """Return the line of the overview for a state of the job."""
+    done = progress.completed + progress.failed
+    if not done:
+        return f"No mini-batch has been processed yet; {progress.running} of {progress.mini_batches} are running."
+    line = f"Processed {done} of {progress.mini_batches} mini-batches in {duration(seconds)}."
+    if progress.failed:
+        line += f" {progress.failed} failed ({progress.files_failed} files)."
+    if done < progress.mini_batches:
+        line += f" Estimated remaining time {duration(seconds / done * (progress.mini_batches - done))}."
+    return line

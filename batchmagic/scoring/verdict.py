@@ -1,0 +1,45 @@
+"""How a run ended, in words and as a status."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from batchmagic.entities.status import JobStatus
+from batchmagic.scoring.error_text import fewer_rows
+from batchmagic.scoring.events import Outcome
+
+if TYPE_CHECKING:
+    from batchmagic.entities.progress import Progress
+    from batchmagic.entities.settings import Settings
+    from batchmagic.scoring.events import Stop
+
+STATUS = {
+    Outcome.COMPLETED: JobStatus.COMPLETED,
+    Outcome.FAILED: JobStatus.FAILED,
+    Outcome.CANCELED: JobStatus.CANCELED,
+}
+
+
+def verdict(stop: Stop, progress: Progress) -> str:
+    """Return the verdict with its counts, as the logs have it."""
+    done = f"{progress.completed} of {progress.mini_batches} mini-batches"
+    if stop.outcome is Outcome.COMPLETED:
+        failed = f"; {progress.files_failed} files failed" if progress.files_failed else ""
+        return f"Completed: {done}, {progress.rows} rows{failed}"
+    return f"{stop.outcome.capitalize()}: {stop.message} ({done} kept)"
+
+
+def closing_words(stop: Stop, progress: Progress, settings: Settings) -> str:
+    """Return the job's last ``status_detail``."""
+    if stop.outcome is not Outcome.COMPLETED:
+        return stop.message
+    if progress.files_failed:
+        return f"{progress.files_failed} files failed"
+    return fewer_rows(settings, progress)
+
+
+def job_error(stop: Stop) -> dict[str, Any] | None:
+    """Return what the job's row keeps as its error: the script's own, if there is one, and the verdict."""
+    if stop.outcome is not Outcome.FAILED:
+        return None
+    return {**(stop.error or {}), "verdict": stop.message}

@@ -1,0 +1,152 @@
+"""``ml_client.models``, ``ml_client.data`` and ``ml_client.environments``: assets by name and version."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+from typing import TYPE_CHECKING, Generic, TypeVar, cast
+
+from batchmagic.entities import Data, Environment, Model
+from batchmagic.entities.references import parse_reference
+from batchmagic.errors import InputError, ResourceExistsError
+from batchmagic.sdk.given import entity_of
+from batchmagic.sdk.pollers import LROPoller, finished
+
+if TYPE_CHECKING:
+    import os
+
+    from batchmagic.sdk.session import Session
+
+A = TypeVar("A", Model, Data, Environment)
+
+
+class AssetOperations(Generic[A]):
+    """What the three kinds of asset have in common."""
+
+    def __init__(self, session: Session, kind: str) -> None:
+        self._session = session
+        self._kind = kind
+
+    def get(self, name: str, version: str | None = None, label: str | None = None) -> A:
+        """Return the asset of that version or label; without both, the latest.
+
+        Raises
+        ------
+        ResourceNotFoundError
+            If there is none.
+        """
+        found = self._session.read().assets.get(
+            self._kind, name, None if version is None else str(version), label=label
+        )
+        return cast("A", found)
+
+    def list(self, name: str | None = None, *, list_view_type: str | None = None) -> list[A]:
+        """Return the latest version of every asset, or all versions of `name`, newest first.
+
+        Parameters
+        ----------
+        list_view_type
+            ``ActiveOnly`` (unless given), or ``All`` for archived ones too.
+        """
+        ws = self._session.peek()
+        archived = list_view_type is not None and list_view_type.lower() in {"all", "archivedonly"}
+        return (
+            [cast("A", found) for found in ws.assets.list(self._kind, name, archived=archived)] if ws else []
+        )
+
+    def archive(self, name: str, version: str | None = None, label: str | None = None) -> None:
+        """Leave the version, or all versions, out of lists and of ``@latest``."""
+        self._session.read().assets.archive(self._kind, name, self._version(name, version, label))
+
+    def restore(self, name: str, version: str | None = None, label: str | None = None) -> None:
+        """Undo `archive`."""
+        self._session.read().assets.restore(self._kind, name, self._version(name, version, label))
+
+    def begin_delete(self, name: str, version: str | None = None) -> LROPoller[None]:
+        """Remove the version, or all versions; files stay while a deployment or job uses them."""
+        self._session.read().assets.delete(self._kind, name, None if version is None else str(version))
+        return finished(None)
+
+    def _version(self, name: str, version: str | None, label: str | None) -> str | None:
+        return self.get(name, label=label).version if label is not None else version
+
+
+class ModelOperations(AssetOperations[Model]):
+    """Models: snapshots that never change."""
+
+    def __init__(self, session: Session) -> None:
+        super().__init__(session, "model")
+
+    def create_or_update(self, model: Model) -> Model:
+        """Copy the model's files and return the version as it is stored."""
+        from batchmagic.workspace.models import register_model  # noqa: PLC0415 - looks into MLflow's stores
+
+        entity = entity_of(Model, model)
+        _check_path(self._session, entity)
+        found = register_model(self._session.write(), entity)
+        for line in found.warnings:
+            self._session.tell(line)
+        return found.entity
+
+    def download(self, name: str, version: str, download_path: str | os.PathLike[str] = ".") -> None:
+        """Copy the model's files to ``<download_path>/<name>/<file or folder>``.
+
+        Raises
+        ------
+        ResourceExistsError
+            If something is there already.
+        """
+        source = Path(str(self.get(name, version).path))
+        target = Path(download_path) / name / source.name
+        if target.exists():
+            raise ResourceExistsError(f"{str(target)!r} exists already.", target="download_path")
+        target.parent.mkdir(parents=True, exist_ok=True)
+        _copy(source, target)
+
+
+class DataOperations(AssetOperations[Data]):
+    """Data: names for files and folders, which stay where they are."""
+
+    def __init__(self, session: Session) -> None:
+        super().__init__(session, "data")
+
+    def create_or_update(self, data: Data) -> Data:
+        """Store where the data is and return the version as it is stored."""
+        entity = entity_of(Data, data)
+        _check_path(self._session, entity)
+        return self._session.write().assets.register_data(entity)
+
+
+class EnvironmentOperations(AssetOperations[Environment]):
+    """Environments: recorded, and carried to Azure; scoring runs in the Python that deploys."""
+
+    def __init__(self, session: Session) -> None:
+        super().__init__(session, "environment")
+
+    def create_or_update(self, environment: Environment) -> Environment:
+        """Store the definition and return the version as it is stored."""
+        entity = entity_of(Environment, environment)
+        return self._session.write().assets.register_environment(entity)
+
+
+def _check_path(session: Session, entity: Model | Data) -> None:
+    """Let no workspace be made for what cannot be registered."""
+    if session.peek() is not None or entity.path is None:
+        return
+    reference = parse_reference(str(entity.path), bare="path")
+    if reference.kind == "path" and not Path(reference.path or "").expanduser().exists():
+        raise InputError(f"There is no file or folder {entity.path!r}.", target="path")
+
+
+def _copy(source: Path, target: Path) -> None:
+    # Without the modes: what is registered is read-only, a copy is the user's own.
+    if source.is_file():
+        shutil.copyfile(source, target)
+        return
+    for path in source.rglob("*"):
+        place = target / path.relative_to(source)
+        if path.is_dir():
+            place.mkdir(parents=True, exist_ok=True)
+        else:
+            place.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(path, place)

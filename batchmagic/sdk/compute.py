@@ -1,0 +1,57 @@
+"""``ml_client.compute``."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from batchmagic.entities import AmlCompute
+from batchmagic.sdk.given import entity_of
+from batchmagic.sdk.pollers import LROPoller, finished
+
+if TYPE_CHECKING:
+    from batchmagic.sdk.session import Session
+
+
+class ComputeOperations:
+    """Computes by name; `local` is always there."""
+
+    def __init__(self, session: Session) -> None:
+        self._session = session
+
+    def begin_create_or_update(self, compute: AmlCompute) -> LROPoller[AmlCompute]:
+        """Store the compute; nothing is started before a job needs it."""
+        entity = entity_of(AmlCompute, compute)
+        return finished(self._session.write().computes.put(entity))
+
+    begin_update = begin_create_or_update
+
+    def get(self, name: str) -> AmlCompute:
+        """Return the compute.
+
+        Raises
+        ------
+        ResourceNotFoundError
+            If there is none of that name.
+        """
+        return self._session.read().computes.get(name)
+
+    def list(self) -> list[AmlCompute]:
+        """Return all computes by name."""
+        ws = self._session.peek()
+        return ws.computes.list() if ws else []
+
+    def begin_delete(self, name: str) -> LROPoller[None]:
+        """Remove the compute.
+
+        Raises
+        ------
+        StateError
+            While a job or deployment needs it.
+        """
+        self._session.read().computes.delete(name)
+        return finished(None)
+
+    def begin_start(self, name: str) -> LROPoller[None]:
+        """Start the compute's host now, ahead of the first job."""
+        self._session.wake(self._session.read().computes.get(name).name)
+        return finished(None)

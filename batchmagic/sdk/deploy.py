@@ -1,0 +1,307 @@
+"""From a deployment's definition to a stored version: every check first, then the snapshots, then one write."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import sys
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from batchmagic.constants import AssetTypes
+from batchmagic.entities import AmlCompute, BatchDeployment, BatchEndpoint, Environment, Model
+from batchmagic.entities.job_spec import Interpreter
+from batchmagic.entities.references import Reference, parse_reference
+from batchmagic.errors import ResourceNotFoundError, ScriptError, ValidationException
+from batchmagic.names import safe_join
+from batchmagic.sdk.invoke import DEFAULT_COMPUTE, check_instances
+from batchmagic.sdk.scripts import check_script
+
+if TYPE_CHECKING:
+    from batchmagic.sdk.session import Session
+    from batchmagic.workspace import Workspace
+    from batchmagic.workspace.deployments import DeploymentRecord
+    from batchmagic.workspace.models import ResolvedModel
+
+_KINDS = {True: AssetTypes.MLFLOW_MODEL, False: AssetTypes.CUSTOM_MODEL}
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Deployed:
+    """What `deploy` has done.
+
+    Attributes
+    ----------
+    made_endpoint, became_default
+        Whether it made the endpoint, and the deployment its default.
+    """
+
+    record: DeploymentRecord
+    made_endpoint: bool
+    became_default: bool
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class PreparedDeployment:
+    """A deployment that has passed every check and is not written yet.
+
+    Attributes
+    ----------
+    code
+        Folder to snapshot, or a single script; None without code, or where `kept` has it.
+    kept
+        The stored version that this is a change of, and whose code stays.
+    """
+
+    entity: BatchDeployment
+    code: Path | None
+    kept: DeploymentRecord | None
+
+
+def this_interpreter() -> Interpreter:
+    """Return the Python that runs this."""
+    return Interpreter(executable=sys.executable, version=sys.version.split()[0], prefix=sys.prefix)
+
+
+def prepare(
+    ws: Workspace | None,
+    given: BatchDeployment,
+    *,
+    skip_script_validation: bool = False,
+    new_endpoint: bool = False,
+) -> PreparedDeployment:
+    """Return the deployment with absolute paths, checked; nothing is written.
+
+    Parameters
+    ----------
+    ws
+        None: there is no workspace yet.
+    new_endpoint
+        The endpoint is going to be made.
+
+    Raises
+    ------
+    UsageError
+        Of the kind that fits.
+    """
+    entity = given.model_copy(deep=True)
+    entity.resolve_paths(Path.cwd())
+    if entity.endpoint_name is None:
+        raise ValidationException(
+            field="endpoint_name", value=None, reason="is missing", hint="Name the endpoint."
+        )
+    if not new_endpoint:
+        _need(ws, "endpoint", entity.endpoint_name).endpoints.get(entity.endpoint_name)
+    entity.compute = entity.compute or DEFAULT_COMPUTE
+    check_instances(entity.effective_settings(), _compute(ws, entity.compute))
+    kept = _unchanged_code(ws, entity)
+    code = None if kept else _code(entity, validate=not skip_script_validation)
+    _check_model(ws, entity, has_script=code is not None or (kept is not None and kept.code_dir is not None))
+    if isinstance(entity.environment, str):
+        _check_environment(ws, entity.environment)
+    return PreparedDeployment(entity=entity, code=code, kept=kept)
+
+
+def store(
+    ws: Workspace,
+    prepared: PreparedDeployment,
+    *,
+    interpreter: Interpreter | None = None,
+    new_endpoint: bool = False,
+) -> DeploymentRecord:
+    """Snapshot model and code, freeze the interpreter, and store the deployment; return the stored version.
+
+    Parameters
+    ----------
+    interpreter
+        None: the Python that runs this.
+    new_endpoint
+        Make the endpoint, once nothing can fail any more.
+    """
+    from batchmagic.workspace.models import resolve_model  # noqa: PLC0415 - looks into MLflow's stores
+
+    entity = prepared.entity.model_copy(deep=True)
+    model: ResolvedModel | None = None
+    if entity.model is not None:
+        model = resolve_model(ws, entity.model)
+        entity.model = f"azureml:{model.name}:{model.version}"
+    if isinstance(entity.environment, Environment):
+        environment = ws.assets.register_environment(entity.environment)
+        entity.environment = f"azureml:{environment.name}:{environment.version}"
+    code_dir = prepared.kept.code_dir if prepared.kept else _snapshot(ws, prepared.code, entity)
+    if new_endpoint:
+        ws.endpoints.put(BatchEndpoint(name=str(entity.endpoint_name)))
+    return ws.deployments.put(
+        entity, interpreter=interpreter or this_interpreter(), model=model, code_dir=code_dir
+    )
+
+
+def deploy(session: Session, given: BatchDeployment, *, make_default: bool = False) -> Deployed:
+    """Store the deployment; its endpoint is made if it is not there, and the first deployment becomes the default.
+
+    Parameters
+    ----------
+    make_default
+        It becomes the default in any case.
+    """
+    ws = session.peek()
+    new_endpoint = ws is None or given.endpoint_name not in {
+        endpoint.name for endpoint in ws.endpoints.list()
+    }
+    prepared = prepare(ws, given, new_endpoint=new_endpoint)
+    ws = session.write()
+    record = store(ws, prepared, new_endpoint=new_endpoint)
+    endpoint = ws.endpoints.get(record.endpoint)
+    changes = endpoint.defaults.deployment_name is None or (
+        make_default and endpoint.defaults.deployment_name != record.name
+    )
+    if changes:
+        endpoint.defaults.deployment_name = record.name
+        ws.endpoints.put(endpoint)
+    return Deployed(record=record, made_endpoint=new_endpoint, became_default=changes)
+
+
+def _need(ws: Workspace | None, kind: str, name: str) -> Workspace:
+    if ws is None:
+        raise ResourceNotFoundError(kind=kind, name=name, hint="There is no workspace here yet.")
+    return ws
+
+
+def _compute(ws: Workspace | None, name: str) -> AmlCompute:
+    if ws is None and name == DEFAULT_COMPUTE:
+        return AmlCompute(name=DEFAULT_COMPUTE, max_instances=2)
+    return _need(ws, "compute", name).computes.get(name)
+
+
+def _unchanged_code(ws: Workspace | None, entity: BatchDeployment) -> DeploymentRecord | None:
+    """Return the stored version that `entity` was read from, if its code is still that one's."""
+    if ws is None or entity.id is None:
+        return None
+    try:
+        stored = ws.deployments.get(str(entity.endpoint_name), entity.name)
+    except ResourceNotFoundError:
+        return None
+    same = stored.entity.code_configuration == entity.code_configuration and stored.entity.id == entity.id
+    return stored if same else None
+
+
+# --- code
+
+
+def _code(entity: BatchDeployment, *, validate: bool) -> Path | None:
+    """Return what is to be snapshotted: the code folder, or the script alone where no folder is given."""
+    code = entity.code_configuration
+    if code is None or (code.code is None and code.scoring_script is None):
+        return None
+    if code.scoring_script is None:
+        raise ScriptError(
+            f"The code folder {code.code!r} comes without a scoring_script.",
+            target="scoring_script",
+            hint="Name the script in it that has run(mini_batch).",
+        )
+    if code.code is None:
+        script = Path(os.path.abspath(code.scoring_script))  # noqa: PTH100 - links stay links
+        source = script
+    elif Path(code.code).is_file():
+        # The script itself stands for its folder: it is snapshotted alone.
+        script = source = Path(code.code)
+    else:
+        source = _folder(code.code)
+        script = safe_join(source, code.scoring_script)
+    if not script.is_file():
+        raise ScriptError(
+            f"There is no scoring script {str(script)!r}.",
+            target="scoring_script",
+            hint=_scripts_in(script.parent),
+        )
+    if validate:
+        check_script(script)
+    return source
+
+
+def _folder(text: str) -> Path:
+    folder = Path(text).expanduser()
+    if not folder.is_dir():
+        what = "is a file, not a folder" if folder.exists() else "does not exist"
+        raise ScriptError(f"The code folder {text!r} {what}.", target="code")
+    return folder
+
+
+def _scripts_in(folder: Path) -> str:
+    found = sorted(path.name for path in folder.glob("*.py"))[:5] if folder.is_dir() else []
+    return f"{folder.name}/ has {', '.join(found)}." if found else ""
+
+
+def _snapshot(ws: Workspace, source: Path | None, entity: BatchDeployment) -> str | None:
+    if source is None:
+        return None
+    if source.is_dir():
+        return ws.assets.register_code(source)
+    with tempfile.TemporaryDirectory() as folder:
+        shutil.copy2(source, folder)
+        if entity.code_configuration is not None:
+            entity.code_configuration.scoring_script = source.name
+        return ws.assets.register_code(Path(folder))
+
+
+# --- model and environment
+
+
+def _check_model(ws: Workspace | None, entity: BatchDeployment, *, has_script: bool) -> None:
+    if entity.model is None:
+        if not has_script:
+            raise ValidationException(
+                field="model", value=None, reason="is missing", hint="Name a model, or give a scoring script."
+            )
+        return
+    kind = _model_type(ws, entity.model)
+    if not has_script and kind != AssetTypes.MLFLOW_MODEL:
+        raise ScriptError(
+            "A model that is no MLflow model needs a scoring script.",
+            target="code_configuration",
+            hint="Pass --code DIR --scoring-script FILE, or save the model with MLflow.",
+        )
+
+
+def _model_type(ws: Workspace | None, given: Model | str) -> str:
+    """Return the type that the model has or will have.
+
+    Raises
+    ------
+    ResourceNotFoundError
+        If a registered model, or the path of one, does not exist.
+    """
+    if isinstance(given, Model):
+        if given.id is None and given.path is not None:
+            found = _path_type(parse_reference(given.path, bare="path"))
+            if "type" not in given.model_fields_set:
+                given.type = "mlflow_model" if found == AssetTypes.MLFLOW_MODEL else "custom_model"
+        return given.type
+    reference = parse_reference(given)
+    if reference.kind == "asset":
+        found_model = _need(ws, "model", given).assets.record(
+            "model", str(reference.name), version=reference.version, label=reference.label
+        )
+        return str(found_model.type)
+    return _path_type(reference)
+
+
+def _path_type(reference: Reference) -> str:
+    if reference.kind == "mlflow":
+        return AssetTypes.MLFLOW_MODEL
+    if reference.kind != "path":
+        return AssetTypes.CUSTOM_MODEL
+    path = Path(reference.path or "").expanduser()
+    if not path.exists():
+        raise ResourceNotFoundError(f"There is no model at {reference.text!r}.", kind="model")
+    return _KINDS[(path / "MLmodel").is_file()]
+
+
+def _check_environment(ws: Workspace | None, text: str) -> None:
+    reference = parse_reference(text)
+    if reference.kind == "asset" and reference.registry is None:
+        _need(ws, "environment", text).assets.get(
+            "environment", str(reference.name), version=reference.version, label=reference.label
+        )

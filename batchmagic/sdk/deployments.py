@@ -1,0 +1,92 @@
+"""``ml_client.batch_deployments``."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from batchmagic.entities import BatchDeployment, BatchJob
+from batchmagic.errors import ResourceNotFoundError
+from batchmagic.sdk.deploy import prepare, store
+from batchmagic.sdk.given import entity_of
+from batchmagic.sdk.job_view import job_of
+from batchmagic.sdk.pollers import LROPoller, finished
+
+if TYPE_CHECKING:
+    import builtins
+
+    from batchmagic.entities.job_spec import Interpreter
+    from batchmagic.sdk.session import Session
+
+
+class BatchDeploymentOperations:
+    """Deployments by name and endpoint."""
+
+    def __init__(self, session: Session) -> None:
+        self._session = session
+
+    def begin_create_or_update(
+        self,
+        deployment: BatchDeployment,
+        *,
+        skip_script_validation: bool = False,
+        interpreter: Interpreter | None = None,
+    ) -> LROPoller[BatchDeployment]:
+        """Check, snapshot and store the deployment; the poller's result is the deployment as it is stored.
+
+        Its scoring processes will start from the Python that calls this, whatever Python a host runs on.
+
+        Parameters
+        ----------
+        skip_script_validation
+            Deploy the script unread.
+        interpreter
+            Another Python in the place of the calling one.
+
+        Raises
+        ------
+        UsageError
+            Of the kind that fits; then nothing was written.
+        """
+        entity = entity_of(BatchDeployment, deployment)
+        prepared = prepare(self._session.peek(), entity, skip_script_validation=skip_script_validation)
+        return finished(store(self._session.write(), prepared, interpreter=interpreter).entity)
+
+    def get(self, name: str, endpoint_name: str) -> BatchDeployment:
+        """Return the current version of the deployment.
+
+        Raises
+        ------
+        ResourceNotFoundError
+            If there is no such endpoint or deployment.
+        """
+        return self._session.read().deployments.get(endpoint_name, name).entity
+
+    def list(self, endpoint_name: str) -> list[BatchDeployment]:
+        """Return the deployments of the endpoint by name."""
+        return [record.entity for record in self._session.read().deployments.list(endpoint_name)]
+
+    def begin_delete(self, name: str, endpoint_name: str) -> LROPoller[None]:
+        """Remove all versions of the deployment; its jobs stay."""
+        self._session.read().deployments.delete(endpoint_name, name)
+        return finished(None)
+
+    def list_jobs(self, endpoint_name: str, *, name: str | None = None) -> builtins.list[BatchJob]:
+        """Return the jobs of the endpoint, or of one of its deployments, newest first."""
+        ws = self._session.read()
+        endpoint = ws.endpoints.get(endpoint_name).name
+        if name is not None:
+            name = _stored_name(self._session, endpoint, name)
+        records = ws.jobs.list(endpoint=endpoint, deployment=name)
+        self._session.look_after(records)
+        return [job_of(ws, record) for record in records]
+
+
+def _stored_name(session: Session, endpoint: str, name: str) -> str:
+    ws = session.read()
+    try:
+        return ws.deployments.get(endpoint, name).name
+    except ResourceNotFoundError:
+        # A deployment may be gone while its jobs are there.
+        if ws.jobs.list(endpoint=endpoint, deployment=name):
+            return name
+        raise

@@ -1,0 +1,109 @@
+"""``ml_client.batch_endpoints``."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from batchmagic.entities import BatchEndpoint, BatchJob
+from batchmagic.sdk.given import entity_of
+from batchmagic.sdk.invoke import prepare, submit
+from batchmagic.sdk.job_view import job_of
+from batchmagic.sdk.pollers import LROPoller, finished
+
+if TYPE_CHECKING:
+    import builtins
+    from collections.abc import Iterable, Mapping
+
+    from batchmagic.sdk.session import Session
+
+
+class BatchEndpointOperations:
+    """Endpoints by name."""
+
+    def __init__(self, session: Session) -> None:
+        self._session = session
+
+    def begin_create_or_update(self, endpoint: BatchEndpoint) -> LROPoller[BatchEndpoint]:
+        """Store the endpoint; the poller's result is the endpoint as it is stored."""
+        entity = entity_of(BatchEndpoint, endpoint)
+        return finished(self._session.write().endpoints.put(entity))
+
+    def get(self, name: str) -> BatchEndpoint:
+        """Return the endpoint.
+
+        Raises
+        ------
+        ResourceNotFoundError
+            If there is none of that name.
+        """
+        return self._session.read().endpoints.get(name)
+
+    def list(self) -> list[BatchEndpoint]:
+        """Return all endpoints by name."""
+        ws = self._session.peek()
+        return ws.endpoints.list() if ws else []
+
+    def begin_delete(self, name: str) -> LROPoller[None]:
+        """Remove the endpoint and its deployments; its jobs stay."""
+        self._session.read().endpoints.delete(name)
+        return finished(None)
+
+    def invoke(
+        self,
+        endpoint_name: str,
+        *,
+        deployment_name: str | None = None,
+        input: Any = None,  # noqa: A002 - Azure's word
+        inputs: Mapping[str, Any] | None = None,
+        outputs: Mapping[str, Any] | None = None,
+        params_override: Iterable[Mapping[str, Any]] | Mapping[str, Any] | None = None,
+        job_name: str | None = None,
+        experiment_name: str | None = None,
+        recursive: bool = False,
+        overwrite: bool = False,
+    ) -> BatchJob:
+        """Start scoring the input and return the job, which runs whatever becomes of this process.
+
+        Parameters
+        ----------
+        deployment_name
+            None: the default one, or the only one if no default is set.
+        input, inputs
+            An `Input`, or a dictionary with one; its key means nothing.
+        outputs
+            A dictionary with one `Output`: a folder, or the file itself.
+        params_override
+            Settings for this job only, by Azure's dotted keys; values may be text.
+        recursive
+            Whether files of nested folders are scored too.
+        overwrite
+            Whether an output that exists is replaced.
+
+        Raises
+        ------
+        UsageError
+            Of the kind that fits; then nothing was written.
+        """
+        ws = self._session.read()
+        prepared = prepare(
+            ws,
+            endpoint_name,
+            deployment_name=deployment_name,
+            input=input,
+            inputs=inputs,
+            outputs=outputs,
+            params_override=params_override,
+            job_name=job_name,
+            experiment_name=experiment_name,
+            recursive=recursive,
+            overwrite=overwrite,
+        )
+        return job_of(ws, submit(ws, prepared))
+
+    def list_jobs(self, endpoint_name: str) -> builtins.list[BatchJob]:
+        """Return the jobs of the endpoint, newest first."""
+        ws = self._session.read()
+        name = ws.endpoints.get(endpoint_name).name
+        records = ws.jobs.list(endpoint=name)
+        self._session.look_after(records)
+        return [job_of(ws, record) for record in records]

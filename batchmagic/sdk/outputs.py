@@ -1,0 +1,133 @@
+"""The output of a job: where it goes, and whether something is there already."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from batchmagic.constants import AssetTypes, BatchDeploymentOutputAction
+from batchmagic.entities import Output
+from batchmagic.entities.references import parse_reference, without_credentials
+from batchmagic.errors import OutputExists, ValidationException
+from batchmagic.sdk.places import datastore_path, store_path
+
+if TYPE_CHECKING:
+    from batchmagic.entities.settings import Settings
+    from batchmagic.workspace import Workspace
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ResolvedOutput:
+    """Where the rows go.
+
+    Attributes
+    ----------
+    folder
+        None: the job's own folder.
+    file_name
+        None: what the settings say.
+    """
+
+    folder: Path | None = None
+    file_name: str | None = None
+
+
+def resolve_output(
+    ws: Workspace, outputs: Mapping[str, Any] | None, *, store: str | None = None, folder: str | None = None
+) -> ResolvedOutput:
+    """Return where the output goes.
+
+    Parameters
+    ----------
+    outputs
+        At most one; its key means nothing, as in Azure.
+    store, folder
+        The older form: a datastore and a path in it.
+
+    Raises
+    ------
+    ValidationException
+        If there is more than one, or its place is not on this machine.
+    """
+    given = dict(outputs or {})
+    if len(given) > 1:
+        raise ValidationException(
+            field="outputs",
+            value=sorted(given),
+            reason="are several; a batch deployment has one output",
+            hint="Keep one.",
+        )
+    for value in given.values():
+        return _of(ws, _as_output(value))
+    if store is not None or folder is not None:
+        name = (store or "workspaceblobstore").removeprefix("azureml:").rstrip("/").rpartition("/")[2]
+        return ResolvedOutput(folder=store_path(ws, name, folder))
+    return ResolvedOutput()
+
+
+def _as_output(given: Any) -> Output:
+    if isinstance(given, Output):
+        return given
+    if isinstance(given, str | os.PathLike):
+        return Output(path=os.fspath(given))
+    if isinstance(given, Mapping):
+        return Output(**given)
+    return Output(path=getattr(given, "path", None), type=getattr(given, "type", None) or AssetTypes.URI_FILE)
+
+
+def _of(ws: Workspace, output: Output) -> ResolvedOutput:
+    if output.path is None:
+        return ResolvedOutput()
+    text = str(output.path)
+    reference = parse_reference(text, bare="path")
+    if reference.kind == "path":
+        path = Path(os.path.abspath(Path(reference.path or "").expanduser()))  # noqa: PTH100
+    elif reference.kind == "datastore":
+        path = datastore_path(ws, reference)
+    else:
+        raise ValidationException(
+            field="outputs",
+            value=without_credentials(text),
+            reason="is not a folder on this machine",
+            hint="Use a local path.",
+        )
+    # Azure wants uri_file even where a folder is meant, so the look of the path decides.
+    is_folder = text.endswith("/") or path.is_dir() or not path.suffix
+    return (
+        ResolvedOutput(folder=path) if is_folder else ResolvedOutput(folder=path.parent, file_name=path.name)
+    )
+
+
+def check_output(folder: Path | None, settings: Settings, *, overwrite: bool) -> None:
+    """Pass when the job may write its output.
+
+    Raises
+    ------
+    OutputExists
+        If there is one already and `overwrite` is not given.
+    ValidationException
+        If the place can be no folder, or must not be written.
+    """
+    if folder is None:
+        return
+    existing = next(p for p in (folder, *folder.parents) if p.exists())
+    if not existing.is_dir():
+        raise ValidationException(
+            field="output", value=str(folder), reason=f"cannot be a folder: {existing} is a file"
+        )
+    if not os.access(existing, os.W_OK | os.X_OK):
+        raise ValidationException(
+            field="output", value=str(folder), reason=f"cannot be written: {existing} is read-only"
+        )
+    if settings.output_action is not BatchDeploymentOutputAction.APPEND_ROW:
+        return
+    path = folder / settings.output_file_name
+    if path.is_dir():
+        raise ValidationException(
+            field="output", value=str(path), reason="is a folder", hint="Choose another output_file_name."
+        )
+    if path.exists() and not overwrite:
+        raise OutputExists(path=str(path))

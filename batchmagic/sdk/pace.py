@@ -1,0 +1,101 @@
+"""Progress in words: how fast it goes, how long it will take, and what one line says of it."""
+
+from __future__ import annotations
+
+from collections import deque
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from batchmagic.entities.status import JobStatus
+
+if TYPE_CHECKING:
+    from batchmagic.entities.progress import Progress
+
+_WINDOW = 10.0
+_MINUTE, _HOUR = 60, 3600
+_BRISK = 10
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Pace:
+    """Mini-batches per second, now and on the average, and the seconds that are left (None: unknown)."""
+
+    now: float = 0.0
+    mean: float = 0.0
+    left: float | None = None
+
+
+class Meter:
+    """Turns snapshots of a job's counters into its pace."""
+
+    def __init__(self) -> None:
+        self._seen: deque[tuple[float, int]] = deque()
+
+    def observe(self, progress: Progress, at: float) -> Pace:
+        """Return the pace, after counting in the snapshot taken `at` (seconds of any steady clock)."""
+        done = progress.completed + progress.failed
+        self._seen.append((at, done))
+        while len(self._seen) > 2 and at - self._seen[1][0] >= _WINDOW:  # noqa: PLR2004
+            self._seen.popleft()
+        since, before = self._seen[0]
+        now = (done - before) / (at - since) if at > since else 0.0
+        mean = done / progress.seconds if progress.seconds > 0 else now
+        rate = now or mean
+        remaining = progress.mini_batches - done
+        return Pace(now=now, mean=mean, left=remaining / rate if rate > 0 and progress.mini_batches else None)
+
+
+def clock(seconds: float) -> str:
+    """Return a duration as ``0:19`` or ``1:02:03``."""
+    whole = round(seconds)
+    hours, rest = divmod(whole, _HOUR)
+    minutes, left = divmod(rest, _MINUTE)
+    return f"{hours}:{minutes:02}:{left:02}" if hours else f"{minutes}:{left:02}"
+
+
+def counted(number: int, noun: str) -> str:
+    """Return ``1 file``, ``2 files``, ``1 mini-batch``, ``1,200 mini-batches``."""
+    plural = "es" if noun.endswith("ch") else "s"
+    return f"{number:,} {noun}{'' if number == 1 else plural}"
+
+
+def rate_text(rate: float) -> str:
+    """Return ``38/s``, ``3.2/s`` or ``0.04/s``: as many digits as tell something."""
+    if rate >= _BRISK:
+        return f"{rate:,.0f}/s"
+    return f"{rate:.1f}/s" if rate >= 1 else f"{rate:.2g}/s"
+
+
+def headline(status: JobStatus, progress: Progress) -> str:
+    """Return the status as a person must read it: ``Completed`` with failed files says so."""
+    if status is JobStatus.COMPLETED and progress.files_failed:
+        return f"Completed · {counted(progress.files_failed, 'file')} failed"
+    return str(status)
+
+
+def trouble(progress: Progress) -> list[str]:
+    """Return what went wrong so far, in counts; nothing where all is well."""
+    parts = []
+    if progress.retried:
+        parts.append(f"{progress.retried:,} retried")
+    if progress.failed:
+        parts.append(f"{counted(progress.failed, 'mini-batch')} failed")
+    if progress.files_failed:
+        parts.append(f"{counted(progress.files_failed, 'file')} failed")
+    return parts
+
+
+def progress_line(status: JobStatus, detail: str, progress: Progress, pace: Pace) -> str:
+    """Return one line that says how the job stands."""
+    parts = [str(status)]
+    if progress.mini_batches:
+        done = progress.completed + progress.failed
+        parts += [f"{done:,}/{progress.mini_batches:,} mini-batches", f"{progress.rows:,} rows"]
+    if status is JobStatus.RUNNING and pace.now > 0:
+        parts.append(rate_text(pace.now))
+        if pace.left is not None:
+            parts.append(f"{clock(pace.left)} left")
+    parts += trouble(progress)
+    if detail and not status.is_terminal:
+        parts.append(detail)
+    return " · ".join(parts)

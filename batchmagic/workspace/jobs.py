@@ -1,0 +1,364 @@
+"""The jobs of a workspace: their rows, folders and states."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+from sqlalchemy import delete, insert, select, update
+
+from batchmagic.entities.progress import Progress
+from batchmagic.entities.status import TERMINAL, JobStatus, sources_of
+from batchmagic.errors import ResourceExistsError, StateError
+from batchmagic.workspace import job_records as rows
+from batchmagic.workspace.claims import ClaimStore
+from batchmagic.workspace.folders import move_away, private_folder, remove_tree
+from batchmagic.workspace.garbage import TRASH, collect
+from batchmagic.workspace.records import now, refuse_twin
+from batchmagic.workspace.redaction import redact
+from batchmagic.workspace.tables import jobs
+
+if TYPE_CHECKING:
+    import builtins
+    from collections.abc import Iterable, Mapping
+    from pathlib import Path
+
+    from sqlalchemy import Connection, Row, Select
+
+    from batchmagic.entities.job_spec import JobSpec
+    from batchmagic.workspace.claims import Claim
+    from batchmagic.workspace.database import Database
+    from batchmagic.workspace.job_records import JobRecord
+    from batchmagic.workspace.secret_store import SecretStore
+
+_STARTED = frozenset({JobStatus.PREPARING, JobStatus.RUNNING})
+
+
+class JobStore:
+    """Jobs by name. Wherever a name is taken, the child's name and an unambiguous beginning are as good."""
+
+    def __init__(self, database: Database, root: Path, secrets: SecretStore) -> None:
+        self._database = database
+        self._root = root
+        self._folder = root / "jobs"
+        self._secrets = secrets
+
+    def submit(
+        self,
+        spec: JobSpec,
+        *,
+        secrets: Mapping[str, str] | None = None,
+        display_name: str | None = None,
+        idempotency_key: str | None = None,
+        request: str | None = None,
+    ) -> JobRecord:
+        """Store the job as Queued, with its folder and secrets, and return it.
+
+        Parameters
+        ----------
+        spec
+            With an empty `name`, the job gets one.
+        secrets
+            Values of its environment variables.
+        idempotency_key
+            A second submission with the same key returns the job of the first.
+        request
+            A digest of what was asked for; by default one of the fields that a caller sets.
+
+        Raises
+        ------
+        ResourceExistsError
+            If there is a job of that name, or the key came before with another request.
+        """
+        if spec.name:
+            rows.checked_name(spec.name)
+        request = request or rows.request_of(spec)
+        with self._database.write() as connection:
+            earlier = _by_key(connection, idempotency_key)
+            if earlier is not None:
+                return self._repeated(earlier, request)
+            name = self._free_name(connection, spec.name)
+            self._prepare(name, secrets or {})
+            spec = replace(spec, name=name)
+            connection.execute(
+                insert(jobs).values(
+                    name=name,
+                    run=1,
+                    status=JobStatus.QUEUED.value,
+                    status_detail="",
+                    spec=redact(spec.to_json()),
+                    **_columns(spec),
+                    progress=Progress().to_json(),
+                    display_name=display_name,
+                    error=None,
+                    idempotency_key=idempotency_key,
+                    request=request,
+                    created_at=now(),
+                )
+            )
+        return self.get(name)
+
+    def get(self, name: str) -> JobRecord:
+        """Return the job.
+
+        Raises
+        ------
+        ResourceNotFoundError
+            If no job, or more than one, is meant.
+        """
+        with self._database.read() as connection:
+            return self._record(rows.find(connection, name))
+
+    def list(
+        self,
+        endpoint: str | None = None,
+        deployment: str | None = None,
+        statuses: Iterable[JobStatus] | None = None,
+        limit: int | None = None,
+    ) -> list[JobRecord]:
+        """Return the jobs to which all that is given applies, newest first."""
+        query = select(jobs).order_by(jobs.c.seq.desc()).limit(limit)
+        if endpoint is not None:
+            query = query.where(jobs.c.endpoint == endpoint)
+        if deployment is not None:
+            query = query.where(jobs.c.deployment == deployment)
+        if statuses is not None:
+            query = query.where(jobs.c.status.in_([status.value for status in statuses]))
+        return self._all(query)
+
+    def waiting(self, compute: str) -> builtins.list[JobRecord]:
+        """Return the queued jobs of the compute in order of submission."""
+        query = select(jobs).where(jobs.c.compute == compute, jobs.c.status == JobStatus.QUEUED.value)
+        return self._all(query.order_by(jobs.c.seq))
+
+    def unfinished(self, compute: str) -> builtins.list[JobRecord]:
+        """Return the jobs of the compute whose run has not ended, in order of submission."""
+        ended = [status.value for status in TERMINAL]
+        query = select(jobs).where(jobs.c.compute == compute, jobs.c.status.not_in(ended))
+        return self._all(query.order_by(jobs.c.seq))
+
+    def transition(
+        self,
+        name: str,
+        new: JobStatus,
+        *,
+        detail: str = "",
+        error: Mapping[str, Any] | None = None,
+        claim: Claim | None = None,
+    ) -> JobRecord:
+        """Bring the job into the state `new` and return it.
+
+        The first state of work stamps the start of the run, a terminal one its end. A job that completed
+        with no failure can not be resumed, so its secrets are gone then.
+
+        Parameters
+        ----------
+        claim
+            Do it only as the owner of this claim.
+
+        Raises
+        ------
+        StateError
+            If the job is in no state that `new` may follow; nothing is changed.
+        Fenced
+            If the claim was taken over.
+        """
+        if new is JobStatus.QUEUED:
+            raise StateError("A job goes back to Queued by a new run.", target="status")
+        values: dict[str, Any] = {"status": new.value, "status_detail": detail}
+        if error is not None:
+            values["error"] = redact(dict(error))
+        with self._database.write() as connection:
+            row = _owned(connection, name, claim)
+            if new in _STARTED and row.started_at is None:
+                values["started_at"] = now()
+            if new.is_terminal:
+                values["ended_at"] = max(now(), row.started_at or row.created_at)
+            allowed = [status.value for status in sources_of(new)]
+            done = connection.execute(
+                update(jobs).where(jobs.c.seq == row.seq, jobs.c.status.in_(allowed)).values(**values)
+            )
+            if done.rowcount == 0:
+                raise StateError(f"Job {row.name} is {row.status} and cannot become {new}.", target="status")
+            changed = self._record(rows.find(connection, row.name))
+        if not _can_resume(changed):
+            self._secrets.delete(changed.name)
+        return changed
+
+    def set_detail(self, name: str, detail: str, *, claim: Claim | None = None) -> None:
+        """Say in words what the job does or waits for."""
+        with self._database.write() as connection:
+            row = _owned(connection, name, claim)
+            if row.status_detail != detail:
+                connection.execute(update(jobs).where(jobs.c.seq == row.seq).values(status_detail=detail))
+
+    def set_progress(self, name: str, progress: Progress, *, claim: Claim | None = None) -> None:
+        """Keep the counters, for every view to show."""
+        with self._database.write() as connection:
+            row = _owned(connection, name, claim)
+            connection.execute(update(jobs).where(jobs.c.seq == row.seq).values(progress=progress.to_json()))
+
+    def request_cancel(self, name: str) -> JobRecord:
+        """Cancel the job: a queued one is Canceled at once, a running one by its driver soon.
+
+        Raises
+        ------
+        StateError
+            If its run has ended, or is past the point at which it can be stopped.
+        """
+        with self._database.write() as connection:
+            row = rows.find(connection, name)
+            status = JobStatus(row.status)
+            if status is JobStatus.QUEUED:
+                values = {"status": JobStatus.CANCELED.value, "ended_at": max(now(), row.created_at)}
+            elif status in sources_of(JobStatus.CANCEL_REQUESTED):
+                values = {"status": JobStatus.CANCEL_REQUESTED.value}
+            elif status is JobStatus.CANCEL_REQUESTED:
+                return self._record(row)
+            else:
+                raise StateError(f"Job {row.name} is {status}: there is nothing to cancel.", target="status")
+            connection.execute(update(jobs).where(jobs.c.seq == row.seq).values(**values, status_detail=""))
+            return self._record(rows.find(connection, row.name))
+
+    def cancel_requested(self, name: str) -> bool:
+        """Return whether the job shall stop."""
+        with self._database.read() as connection:
+            status = rows.find(connection, name).status
+        return bool(status in {JobStatus.CANCEL_REQUESTED.value, JobStatus.CANCELED.value})
+
+    def begin_run(
+        self, name: str, *, spec: JobSpec | None = None, secrets: Mapping[str, str] | None = None
+    ) -> int:
+        """Queue an ended job again and return the number of the new run.
+
+        Parameters
+        ----------
+        spec
+            What the new run shall be instead, for a resume with changed settings or another version.
+        secrets
+            Values of environment variables in place of those kept.
+
+        Raises
+        ------
+        StateError
+            If the job's run has not ended, or it completed with nothing left to do.
+        """
+        with self._database.write() as connection:
+            row = rows.find(connection, name)
+            before = self._record(row)
+            if not before.status.is_terminal:
+                raise StateError(
+                    f"Job {row.name} is {row.status}; only an ended job can be resumed.", target="status"
+                )
+            if not _can_resume(before):
+                raise StateError(f"Job {row.name} is complete: there is nothing left to do.", target="status")
+            values: dict[str, Any] = {
+                "run": row.run + 1,
+                "status": JobStatus.QUEUED.value,
+                "status_detail": "",
+                "started_at": None,
+                "ended_at": None,
+                "error": None,
+            }
+            if spec is not None:
+                spec = replace(spec, name=row.name)
+                values |= {"spec": redact(spec.to_json()), **_columns(spec)}
+            if secrets is not None:
+                self._secrets.put(row.name, secrets)
+            connection.execute(update(jobs).where(jobs.c.seq == row.seq).values(**values))
+        return int(row.run) + 1
+
+    def delete(self, name: str) -> None:
+        """Remove the job's row, folder and secrets, and snapshots that nothing else uses.
+
+        An output that was written outside the workspace stays.
+
+        Raises
+        ------
+        StateError
+            If its run has not ended.
+        """
+        with self._database.write() as connection:
+            row = rows.find(connection, name)
+            if not JobStatus(row.status).is_terminal:
+                raise StateError(
+                    f"Job {row.name} is {row.status}; only an ended job can be deleted.",
+                    target="status",
+                    hint=f"Cancel it first: batchmagic job cancel {row.name}",
+                )
+            connection.execute(delete(jobs).where(jobs.c.seq == row.seq))
+        # Not before the commit: a job whose row stayed must have its files. Its folder may already be that
+        # of a new job of the same name, whose row is there then.
+        self._remove_remains(row.name)
+        collect(self._database, self._root)
+
+    def _remove_remains(self, name: str) -> None:
+        with self._database.write() as connection:
+            if connection.execute(select(jobs.c.seq).where(jobs.c.name == name)).first() is not None:
+                return
+            taken = move_away(self._folder / name, self._root / TRASH)
+            self._secrets.delete(name)
+        if taken is not None:
+            remove_tree(taken)
+
+    def _free_name(self, connection: Connection, wanted: str) -> str:
+        if not wanted:
+            return rows.new_name(connection)
+        refuse_twin(connection, jobs, "job", wanted)
+        if connection.execute(select(jobs.c.seq).where(jobs.c.name == wanted)).first() is not None:
+            raise ResourceExistsError(
+                f"There is a job {wanted!r} already.", target="name", hint="Use another name, or none."
+            )
+        return wanted
+
+    def _prepare(self, name: str, values: Mapping[str, str]) -> None:
+        # Under the write lock, and without a row: what is there is left from a submission or deletion that
+        # was interrupted.
+        taken = move_away(self._folder / name, self._root / TRASH) if (self._folder / name).exists() else None
+        private_folder(self._folder)
+        private_folder(self._folder / name)
+        self._secrets.put(name, values)
+        if taken is not None:
+            remove_tree(taken)
+
+    def _repeated(self, earlier: Row[Any], request: str) -> JobRecord:
+        if earlier.request != request:
+            raise ResourceExistsError(
+                f"The idempotency key of job {earlier.name} came again with another request.",
+                target="idempotency_key",
+                hint="Use a new key for a new request.",
+            )
+        return self._record(earlier)
+
+    def _all(self, query: Select[Any]) -> builtins.list[JobRecord]:
+        with self._database.read() as connection:
+            return [self._record(row) for row in connection.execute(query)]
+
+    def _record(self, row: Row[Any]) -> JobRecord:
+        return rows.record(row, self._folder)
+
+
+def _columns(spec: JobSpec) -> dict[str, Any]:
+    return {
+        "endpoint": spec.endpoint,
+        "deployment": spec.deployment,
+        "compute": spec.compute,
+        "code_dir": spec.code_dir,
+        "model_dir": spec.model_dir,
+    }
+
+
+def _by_key(connection: Connection, key: str | None) -> Row[Any] | None:
+    if key is None:
+        return None
+    return connection.execute(select(jobs).where(jobs.c.idempotency_key == key)).one_or_none()
+
+
+def _owned(connection: Connection, name: str, claim: Claim | None) -> Row[Any]:
+    if claim is not None:
+        ClaimStore.check(connection, claim)
+    return rows.find(connection, name)
+
+
+def _can_resume(job: JobRecord) -> bool:
+    return job.status is not JobStatus.COMPLETED or bool(job.progress.failed or job.progress.files_failed)

@@ -1,0 +1,119 @@
+"""Sees to it that a compute has a host, without waiting for it."""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import json
+import os
+import subprocess
+import time
+from typing import TYPE_CHECKING
+
+from batchmagic.errors import ComputeError
+from batchmagic.processes import python_command, python_environment
+from batchmagic.workspace import identity
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+    from pathlib import Path
+
+    from batchmagic.workspace import Workspace
+
+_STARTING_SECONDS = 5.0
+"""For how long a supervisor that lives is trusted to be bringing its host up; after that another may try."""
+
+
+def host_claim(compute: str) -> str:
+    """Return the name of the claim that the host of `compute` holds."""
+    return f"compute/{compute}"
+
+
+def ensure_host(ws: Workspace, compute: str, *, host_command: Sequence[str] = ()) -> bool:
+    """Start a host for `compute` unless it has one; returns before it is up.
+
+    Call it after the job is in the store: whichever host takes the compute from then on looks for
+    jobs after it has the claim. Any number of processes may call it at once; the claim lets one
+    host through, and the supervisors of others leave.
+
+    Parameters
+    ----------
+    host_command
+        Another program in the place of the host.
+
+    Returns
+    -------
+    bool
+        Whether one was started.
+
+    Raises
+    ------
+    ComputeError
+        When the supervisor cannot be started.
+    """
+    holder = ws.claims.holder(host_claim(compute))
+    if holder is not None and holder.alive:
+        return False
+    folder = ws.compute_dir(compute)
+    with _turn(folder / "launch.lock") as ours:
+        if not ours or _is_starting(folder / "supervisor.pid"):
+            return False
+        _start(ws.root, compute, folder / "host.log", host_command)
+    return True
+
+
+@contextlib.contextmanager
+def _turn(file: Path) -> Iterator[bool]:
+    """Give the turn to one of those who want to start a host now; it starts one for all of them."""
+    descriptor = os.open(file, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    try:
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            yield False
+            return
+        except OSError:
+            pass  # a file system without locks: one supervisor too many leaves by itself
+        yield True
+    finally:
+        os.close(descriptor)
+
+
+def _is_starting(record: Path) -> bool:
+    """Whether a supervisor has started a host a moment ago; `record` is touched at each start."""
+    try:
+        young = abs(time.time() - record.stat().st_mtime) < _STARTING_SECONDS
+        identity.of_process(int(record.read_text()))
+    except (OSError, ValueError):
+        return False
+    return young
+
+
+def _start(root: Path, compute: str, log: Path, host_command: Sequence[str]) -> None:
+    command = python_command(
+        "batchmagic.host.supervisor", f"--workspace={root}", f"--compute={compute}", "--detach"
+    )
+    if host_command:
+        command.append(f"--command={json.dumps(list(host_command))}")
+    try:
+        with os.fdopen(os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600), "wb") as output:
+            # The process that is started here returns at once and leaves another behind, in a session
+            # of its own: what ends this process, its group or its children does not reach that one.
+            code = subprocess.run(
+                command,
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=subprocess.STDOUT,
+                cwd="/",
+                env=python_environment(),
+                start_new_session=True,
+                check=False,
+            ).returncode
+    except OSError as error:
+        raise ComputeError(
+            f"The host of {compute!r} could not be started: {error}.", target=compute
+        ) from error
+    if code:
+        raise ComputeError(
+            f"The host of {compute!r} could not be started.", target=compute, hint=f"See {log}."
+        )

@@ -1,0 +1,15 @@
+"""The steps from each schema of ``workspace.db`` to the next.
+
+A step is a module ``mNNNN_subject.py`` with ``NUMBER`` and ``STEPS``, listed below in rising order.
+`batchmagic.workspace.tables` always shows the newest schema; a test holds both equal. Within a
+thousand numbers steps only add, so that older code can go on reading.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from batchmagic.workspace.database import Migration
+
+MIGRATIONS: tuple[Migration, ...] = ()

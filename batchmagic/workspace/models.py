@@ -1,0 +1,192 @@
+"""From what a user names as a model to a registered version of it in the workspace."""
+
+from __future__ import annotations
+
+import contextlib
+import secrets
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from batchmagic.entities import Model
+from batchmagic.entities.references import Reference, parse_reference
+from batchmagic.errors import ResourceNotFoundError, ValidationException
+from batchmagic.names import safe_join
+from batchmagic.workspace import mlflow_models
+from batchmagic.workspace.folders import private_folder, remove_tree
+from batchmagic.workspace.garbage import INCOMING
+from batchmagic.workspace.redaction import redact_uris
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from batchmagic.workspace.asset_records import AssetRecord
+    from batchmagic.workspace.workspace import Workspace
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ResolvedModel:
+    """A registered model, as a deployment records it.
+
+    Attributes
+    ----------
+    directory
+        The snapshot, relative to the workspace: a folder with exactly one child, the model.
+    entity
+        Its definition; the path is that of the snapshot.
+    mlflow_uri
+        What it is in an MLflow store, if it was registered there too.
+    warnings
+        What did not work and is no failure, such as an MLflow server that does not answer.
+    """
+
+    name: str
+    version: str
+    type: str
+    directory: str
+    entity: Model
+    mlflow_uri: str | None = None
+    warnings: tuple[str, ...] = ()
+
+
+def register_model(ws: Workspace, model: Model) -> ResolvedModel:
+    """Register the model under its name, as a new version unless it names one.
+
+    Parameters
+    ----------
+    model
+        Its path is a local path, ``models:/…``, ``runs:/…`` or ``azureml://jobs/…``.
+
+    Raises
+    ------
+    ValidationException
+        If the path is none of these or does not hold what the type says.
+    ResourceNotFoundError
+        If no MLflow store knows the reference.
+    ResourceExistsError
+        If the version exists with other content.
+    """
+    return _register(ws, model, reuse=False)
+
+
+def resolve_model(ws: Workspace, reference: str | Model) -> ResolvedModel:
+    """Return the registered model that `reference` means; what is not registered yet is then.
+
+    Content that is registered already is found again, so that resolving twice gives one version.
+
+    Parameters
+    ----------
+    reference
+        ``azureml:NAME:VERSION``, ``azureml:NAME@latest``, a bare name, ``models:/NAME/VERSION``,
+        ``models:/NAME@ALIAS``, ``runs:/RUN/PATH``, a local path, or a `Model`.
+
+    Raises
+    ------
+    ResourceNotFoundError
+        If no such model is registered, or no MLflow store knows it.
+    ValidationException
+        If a path does not exist or is not what the type says.
+    """
+    if isinstance(reference, str):
+        return _resolve(ws, parse_reference(reference))
+    if reference.path is None:
+        if reference.name is None:
+            raise ValidationException(field="model", value=None, reason="has neither a name nor a path")
+        return _stored(ws, ws.assets.record("model", reference.name, reference.version))
+    return _register(ws, reference, reuse=True)
+
+
+def _resolve(ws: Workspace, reference: Reference) -> ResolvedModel:
+    if reference.kind == "asset":
+        if reference.asset_type not in {None, "models"}:
+            raise ValidationException(field="model", value=reference.text, reason="is no model")
+        record = ws.assets.record("model", str(reference.name), reference.version, label=reference.label)
+        return _stored(ws, record)
+    name = reference.name if reference.kind == "mlflow" else None
+    return _register(ws, Model(name=name, path=reference.text), reuse=True, guess=True)
+
+
+def _register(ws: Workspace, model: Model, *, reuse: bool, guess: bool = False) -> ResolvedModel:
+    reference = parse_reference(str(model.path), bare="path")
+    if reference.kind == "asset":
+        return _copied(ws, model, reference)
+    with _fetched(ws, reference) as (source, child):
+        values = {**model.to_dict(), "path": str(source)}
+        if guess or (reference.kind == "mlflow" and "type" not in model.model_fields_set):
+            values["type"] = "mlflow_model" if (source / "MLmodel").is_file() else "custom_model"
+        stored = ws.assets.register_model(
+            Model.from_dict(values),
+            reuse=reuse or model.name is None,
+            child=child,
+            anonymous=model.name is None,
+        )
+    found = _stored(ws, ws.assets.record("model", str(stored.name), stored.version))
+    return found if reference.kind == "mlflow" else _published(ws, found)
+
+
+def _copied(ws: Workspace, model: Model, reference: Reference) -> ResolvedModel:
+    found = _resolve(ws, reference)
+    if model.name in {None, found.name}:
+        return found
+    return _register(ws, Model.from_dict({**model.to_dict(), "path": found.entity.path}), reuse=True)
+
+
+@contextlib.contextmanager
+def _fetched(ws: Workspace, reference: Reference) -> Iterator[tuple[Path, str | None]]:
+    """Give the local path of what is referred to, and the name that its snapshot shall have there."""
+    if reference.kind == "path":
+        yield Path(str(reference.path)), None
+    elif reference.kind == "job":
+        folder = safe_join(ws.jobs.get(str(reference.job)).folder, "outputs", str(reference.output))
+        yield safe_join(folder, reference.path or "."), None
+    elif reference.kind == "mlflow":
+        scratch = private_folder(ws.root / INCOMING) / secrets.token_hex(8)
+        try:
+            yield mlflow_models.fetch(ws.root, reference, scratch)
+        finally:
+            remove_tree(scratch)
+    else:
+        raise ValidationException(
+            field="model",
+            value=redact_uris(reference.text),
+            reason="cannot be fetched from there",
+            hint="Download it, and give the local path.",
+        )
+
+
+def _stored(ws: Workspace, record: AssetRecord) -> ResolvedModel:
+    entity = record.entity(ws.root)
+    if not isinstance(entity, Model) or record.directory is None or not (ws.root / record.directory).is_dir():
+        raise ResourceNotFoundError(
+            f"The files of model {record.name!r} version {record.version} are gone.",
+            kind="model",
+            hint="Register it again.",
+        )
+    return ResolvedModel(
+        name=record.name,
+        version=record.version,
+        type=str(record.type),
+        directory=record.directory,
+        entity=entity,
+        mlflow_uri=record.mlflow_uri,
+    )
+
+
+def _published(ws: Workspace, found: ResolvedModel) -> ResolvedModel:
+    """Register an MLflow model in the user's MLflow store too, so that ``mlflow ui`` shows it; never fails."""
+    record = ws.assets.record("model", found.name, found.version)
+    if found.type != "mlflow_model" or record.anonymous or record.mlflow_uri is not None:
+        return found
+    folder = Path(str(found.entity.path))
+    uri, warning = mlflow_models.publish(ws.root, name=found.name, version=found.version, folder=folder)
+    if uri is not None:
+        ws.assets.note_published(record, uri)
+    return ResolvedModel(
+        name=found.name,
+        version=found.version,
+        type=found.type,
+        directory=found.directory,
+        entity=found.entity,
+        mlflow_uri=uri,
+        warnings=(warning,) if warning else (),
+    )
