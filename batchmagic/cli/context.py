@@ -8,7 +8,6 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from batchmagic.cli.render import note
-from batchmagic.entities.status import JobStatus
 from batchmagic.errors import ResourceNotFoundError, UsageError
 
 if TYPE_CHECKING:
@@ -22,7 +21,7 @@ COMPLETED, FAILED, USAGE, CANCELED, COMPLETED_WITH_FAILURES = 0, 1, 2, 3, 4
 TIMED_OUT, INTERRUPTED = 124, 130  # as `timeout` and shells have them
 
 _LAST = "last"
-_CODES = {JobStatus.COMPLETED: COMPLETED, JobStatus.CANCELED: CANCELED}
+_CODES = {"Completed": COMPLETED, "Canceled": CANCELED}
 
 
 @dataclass

@@ -24,6 +24,9 @@ JOB = Option(
     help="a job's name, the beginning of one that fits no other, or `last`",
 )
 ENDPOINT = Option(flags=("ENDPOINT",), completes="endpoint", help="the endpoint's name")
+OPTIONAL_ENDPOINT = Option(
+    flags=("ENDPOINT",), optional=True, completes="endpoint", help="only this endpoint's"
+)
 NAME = Option(flags=("NAME",), help="the name")
 DEPLOYMENT = Option(
     flags=("TARGET",), metavar="ENDPOINT/DEPLOYMENT", completes="deployment", help="endpoint and deployment"

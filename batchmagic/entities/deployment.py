@@ -189,6 +189,11 @@ class BatchDeployment(_Shortcuts, Resource):
         if self.settings.instance_count is None:
             self.settings.instance_count = before
 
+    def __deepcopy__(self, memo: dict[int, Any] | None = None) -> Self:
+        copied = super().__deepcopy__(memo)
+        entwine(copied.settings, copied.resources)
+        return copied
+
     def _shape(self, values: dict[str, Any]) -> dict[str, Any]:
         settings = dict(values.pop("settings", {}))
         settings.pop("instance_count", None)

@@ -99,6 +99,12 @@ class _Twin(Entity):
         if name == "instance_count" and self._twin is not None:
             self._twin.__dict__[name] = self.instance_count
 
+    def __deepcopy__(self, memo: dict[int, Any] | None = None) -> Self:
+        # Alone: whoever holds both copies entwines them again.
+        alone = self.__copy__()
+        alone._twin = None  # noqa: SLF001 - of the same class
+        return super(_Twin, alone).__deepcopy__(memo)
+
 
 def entwine(one: _Twin, other: _Twin) -> None:
     """Make `instance_count` of both one value, that of `one`."""

@@ -11,6 +11,10 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 
+REDO_FAILED = "batchmagic.redo_failed_in_run"
+"""The property that names the run which scores failed files again."""
+
+
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Interpreter:
     """The Python that a deployment was made with, and that its scoring processes start from."""

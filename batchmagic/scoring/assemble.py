@@ -19,7 +19,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from batchmagic.constants import OutputFormat
-    from batchmagic.workspace.ledger import Columns, Commit, Ledger
+    from batchmagic.workspace.ledger import Ledger
+    from batchmagic.workspace.ledger_entries import Columns, Commit
 
 _OPEN_SEGMENTS = 64
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from batchmagic.entities.progress import Progress
 from batchmagic.scoring.events import Attempt, Kind, Record
 from batchmagic.scoring.job_logs import attempt_row
-from batchmagic.workspace.ledger import Commit, Failure
+from batchmagic.workspace.ledger_entries import Commit, Failure
 
 if TYPE_CHECKING:
     from batchmagic.scoring.job_logs import JobLogs

@@ -311,6 +311,6 @@ class Decisions:
         if instance.init_failures < MAX_INIT_FAILURES:
             return []
         if self._usable():
-            return [Exclude(lease.instance)]
+            return [Exclude(lease.instance)] if instance.init_failures == MAX_INIT_FAILURES else []
         phase = "the import of the scoring script" if event.error.get("phase") == "import" else "init()"
         return self._stop(Outcome.FAILED, "init_failed", f"{phase} failed on every instance", event.error)

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from batchmagic.compute.interface import Instance, InstanceJoined, InstanceLeft
 from batchmagic.constants import BatchDeploymentOutputAction
+from batchmagic.entities.job_spec import REDO_FAILED
 from batchmagic.entities.status import JobStatus
 from batchmagic.errors import BatchMagicError, ComputeError, Fenced
 from batchmagic.scoring.assemble import SpoolDamaged, assemble
@@ -150,9 +151,10 @@ class Driver:
         size = spec.settings.mini_batch_size
         self._plan = plan = Plan.make(self._folder, source, mini_batch_size=size, recursive=spec.recursive)
         self._ledger = Ledger.open(self._folder)
-        self._ledger.begin(
-            epoch=self._epoch, run=reporter.record.run, mini_batches=plan.mini_batches, files=plan.files
-        )
+        run = reporter.record.run
+        new = self._ledger.begin(epoch=self._epoch, run=run, mini_batches=plan.mini_batches, files=plan.files)
+        if new and spec.properties.get(REDO_FAILED) == str(run):
+            self._ledger.forget_failed(self._epoch)
         self._ledger.forget_unfinished_parts(self._epoch, plan.files_in)
         progress = self._ledger.recount()
         done = progress.completed + progress.failed
@@ -164,7 +166,7 @@ class Driver:
             + (f"; {done} are done already." if done else ".")
         )
         reporter.logs.overview(
-            f"Run {reporter.record.run} scores with {spec.interpreter.executable} "
+            f"Run {run} scores with {spec.interpreter.executable} "
             f"(Python {spec.interpreter.version}), environment {spec.environment or 'none'}."
         )
         output_folder(spec, self._folder).mkdir(parents=True, exist_ok=True)
@@ -367,7 +369,9 @@ class Driver:
         if self._output is None:
             return True
         try:
-            columns = assemble(self._ledger, self._folder, self._output, self._spec.settings.effective_format())
+            columns = assemble(
+                self._ledger, self._folder, self._output, self._spec.settings.effective_format()
+            )
             self._ledger.set_columns(self._epoch, columns)
         except SpoolDamaged as damaged:
             self._log(f"{damaged} They are scored again: {damaged.keys[:10]}")

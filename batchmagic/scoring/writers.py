@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from typing import BinaryIO
 
     from batchmagic.scoring.assemble import RowWriter
-    from batchmagic.workspace.ledger import Columns
+    from batchmagic.workspace.ledger_entries import Columns
 
 # One CSV field with what follows it. Fields are kept as they are written, so that an empty text ("")
 # and a missing value stay different.

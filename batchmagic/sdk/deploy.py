@@ -90,7 +90,7 @@ def prepare(
     entity.resolve_paths(Path.cwd())
     if entity.endpoint_name is None:
         raise ValidationException(
-            field="endpoint_name", value=None, reason="is missing", hint="Name the endpoint."
+            "The deployment names no endpoint.", field="endpoint_name", hint="Give endpoint_name."
         )
     if not new_endpoint:
         _need(ws, "endpoint", entity.endpoint_name).endpoints.get(entity.endpoint_name)
@@ -204,7 +204,7 @@ def _code(entity: BatchDeployment, *, validate: bool) -> Path | None:
     if code.code is None:
         script = Path(os.path.abspath(code.scoring_script))  # noqa: PTH100 - links stay links
         source = script
-    elif Path(code.code).is_file():
+    elif Path(code.code).name == code.scoring_script and not Path(code.code).is_dir():
         # The script itself stands for its folder: it is snapshotted alone.
         script = source = Path(code.code)
     else:
@@ -253,7 +253,7 @@ def _check_model(ws: Workspace | None, entity: BatchDeployment, *, has_script: b
     if entity.model is None:
         if not has_script:
             raise ValidationException(
-                field="model", value=None, reason="is missing", hint="Name a model, or give a scoring script."
+                "The deployment has no model.", field="model", hint="Name a model, or give a scoring script."
             )
         return
     kind = _model_type(ws, entity.model)

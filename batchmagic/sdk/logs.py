@@ -39,7 +39,7 @@ def find_log(folder: Path, end: str | None, *, job: str) -> Path:
     known = list_logs(folder)
     wanted = end.removeprefix("./").removeprefix("logs/").strip("/")
     found = [path for path in known if path == wanted or f"/{path}".endswith(f"/{wanted}")]
-    found = found or [path for path in known if path.endswith(wanted)]
+    found = found or [path for path in known if path.endswith(wanted) or path.split(".")[0].endswith(wanted)]
     exact = [path for path in found if path == wanted]
     if len(found) > 1 and not exact:
         more = ", …" if len(found) > _SHOWN else ""

@@ -6,6 +6,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from batchmagic.entities.effective import split_overrides
+from batchmagic.entities.job_spec import REDO_FAILED
 from batchmagic.entities.status import JobStatus
 from batchmagic.errors import StateError, UnknownField, ValidationException
 from batchmagic.sdk.invoke import as_version, check_instances
@@ -18,9 +19,6 @@ if TYPE_CHECKING:
     from batchmagic.sdk.session import Session
     from batchmagic.workspace import Workspace
     from batchmagic.workspace.job_records import JobRecord
-
-REDO = "batchmagic.redo_failed_in_run"
-"""The property by which the driver of that run knows to score failed files again."""
 
 # The plan is made once; these would change it, or the form of what is committed already.
 _FIXED = frozenset(
@@ -49,9 +47,9 @@ def resume(
         raise StateError(
             f"The code of job {record.name} is not in the workspace any more.", target=record.name
         )
-    properties = {key: value for key, value in spec.properties.items() if key != REDO}
+    properties = {key: value for key, value in spec.properties.items() if key != REDO_FAILED}
     if redo_failed:
-        properties[REDO] = str(record.run + 1)
+        properties[REDO_FAILED] = str(record.run + 1)
     ws.jobs.begin_run(
         record.name, spec=replace(spec, properties=properties), secrets=_secrets(ws, record, spec)
     )

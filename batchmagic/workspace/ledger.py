@@ -12,6 +12,14 @@ from batchmagic.entities.progress import Progress
 from batchmagic.errors import Fenced
 from batchmagic.workspace import ledger_tables as t
 from batchmagic.workspace.database import Database, open_database
+from batchmagic.workspace.ledger_entries import (
+    Columns,
+    Commit,
+    Failure,
+    columns_from,
+    commit_from,
+    failure_row,
+)
 from batchmagic.workspace.ledger_errors import ErrorBook, ErrorGroup, inserted_id, read_groups
 
 if TYPE_CHECKING:
@@ -23,64 +31,6 @@ if TYPE_CHECKING:
 FILE_NAME = "ledger.db"
 _PAGE = 5000
 _COUNTERS = ("completed", "failed", "retried", "files_failed", "rows", "seconds")
-
-Columns = tuple[tuple[str, str], ...]
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Commit:
-    """The end of a mini-batch (`part` 0) or of one of its files.
-
-    Attributes
-    ----------
-    place
-        ``segment, offset, length, crc`` of its rows in the spool; None where it left none.
-    """
-
-    mini_batch: int
-    part: int
-    ok: bool
-    attempt: int
-    files: int
-    rows: int = 0
-    items: int = 0
-    place: tuple[str, int, int, int] | None = None
-    encoding: str = "none"
-    columns: Columns = ()
-    instance: str = ""
-    slot: int = 0
-    started: float = 0.0
-    seconds: float = 0.0
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Failure:
-    """One attempt that did not succeed.
-
-    Attributes
-    ----------
-    final
-        Whether no other attempt follows.
-    files
-        Files that have failed for good by it.
-    file
-        The first file of the mini-batch, as an example.
-    error
-        ``type, message, traceback, frame, phase``.
-    """
-
-    mini_batch: int
-    part: int
-    attempt: int
-    kind: str
-    final: bool
-    error: dict[str, Any]
-    files: int = 0
-    file: str = ""
-    instance: str = ""
-    slot: int = 0
-    started: float = 0.0
-    seconds: float = 0.0
 
 
 @dataclass(slots=True)
@@ -124,8 +74,13 @@ class Ledger:
 
     # --- the writer
 
-    def begin(self, *, epoch: int, run: int, mini_batches: int, files: int) -> None:
+    def begin(self, *, epoch: int, run: int, mini_batches: int, files: int) -> bool:
         """Make `epoch` the only one whose writes are accepted from now on.
+
+        Returns
+        -------
+        bool
+            Whether the ledger sees this run for the first time.
 
         Raises
         ------
@@ -133,7 +88,7 @@ class Ledger:
             If a later epoch is here already.
         """
         with self._database.write() as connection:
-            row = connection.execute(select(t.fence.c.epoch)).first()
+            row = connection.execute(select(t.fence)).first()
             if row is None:
                 connection.execute(insert(t.fence).values(id=1, epoch=epoch, run=run))
                 connection.execute(insert(t.progress).values(id=1, mini_batches=mini_batches, files=files))
@@ -143,8 +98,9 @@ class Ledger:
             for number, name in connection.execute(select(t.segments.c.id, t.segments.c.name)):
                 self._interned.segments[name] = number
             for number, encoding, columns in connection.execute(select(t.row_schemas)):
-                self._interned.schemas[encoding, _columns(columns)] = number
+                self._interned.schemas[encoding, columns_from(columns)] = number
             self._book.load(connection)
+        return row is None or row.run < run
 
     def commit(
         self, epoch: int, *, commits: Sequence[Commit], failures: Sequence[Failure], progress: Progress
@@ -162,7 +118,7 @@ class Ledger:
                 connection.execute(insert(t.commits), [self._commit_row(connection, c) for c in commits])
             if failures:
                 groups = self._book.note(connection, failures)
-                rows = [_failure_row(f, g) for f, g in zip(failures, groups, strict=True)]
+                rows = [failure_row(f, g) for f, g in zip(failures, groups, strict=True)]
                 connection.execute(insert(t.failures), rows)
             counters = {name: getattr(progress, name) for name in _COUNTERS}
             connection.execute(update(t.progress).values(**counters))
@@ -320,7 +276,7 @@ class Ledger:
                     select(t.commits).where(after).order_by(c.mini_batch, c.part).limit(_PAGE)
                 ).all()
             for row in rows:
-                yield _commit(row, segments, schemas)
+                yield commit_from(row, segments, schemas)
             if len(rows) < _PAGE:
                 return
             last = (rows[-1].mini_batch, rows[-1].part)
@@ -329,7 +285,7 @@ class Ledger:
         with self._database.read() as connection:
             segments = {number: name for number, name in connection.execute(select(t.segments))}  # noqa: C416
             schemas = {
-                row.id: (row.encoding, _columns(row.columns))
+                row.id: (row.encoding, columns_from(row.columns))
                 for row in connection.execute(select(t.row_schemas))
             }
         return segments, schemas
@@ -349,7 +305,7 @@ class Ledger:
             .order_by(first.c.first)
         )
         with self._database.read() as connection:
-            return [(row.encoding, _columns(row.columns)) for row in connection.execute(query)]
+            return [(row.encoding, columns_from(row.columns)) for row in connection.execute(query)]
 
     def columns(self) -> Columns:
         """Return names and types of the output's columns; empty until there is an output."""
@@ -402,44 +358,3 @@ class Ledger:
                     "started": commit.started,
                     "seconds": commit.seconds,
                 }
-
-
-def _columns(stored: str) -> Columns:
-    return tuple((name, kind) for name, kind in json.loads(stored))
-
-
-def _commit(row: Any, segments: dict[int, str], schemas: dict[int, tuple[str, Columns]]) -> Commit:
-    encoding, columns = schemas.get(row.row_schema, ("none", ()))
-    place = None if row.segment is None else (segments[row.segment], row.offset, row.length, row.crc)
-    return Commit(
-        mini_batch=row.mini_batch,
-        part=row.part,
-        ok=bool(row.ok),
-        attempt=row.attempt,
-        files=row.files,
-        rows=row.rows,
-        items=row.items,
-        place=place,
-        encoding=encoding,
-        columns=columns,
-        instance=row.instance,
-        slot=row.slot,
-        started=row.started,
-        seconds=row.seconds,
-    )
-
-
-def _failure_row(failure: Failure, group: int) -> dict[str, Any]:
-    return {
-        "mini_batch": failure.mini_batch,
-        "part": failure.part,
-        "attempt": failure.attempt,
-        "kind": failure.kind,
-        "final": int(failure.final),
-        "error_group": group,
-        "message": str(failure.error.get("message", ""))[:1000],
-        "instance": failure.instance,
-        "slot": failure.slot,
-        "started": failure.started,
-        "seconds": failure.seconds,
-    }

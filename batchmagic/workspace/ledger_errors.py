@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from sqlalchemy import Connection, Table
 
-    from batchmagic.workspace.ledger import Failure
+    from batchmagic.workspace.ledger_entries import Failure
 
 MAX_GROUPS = 100
 MAX_TRACEBACKS = 10

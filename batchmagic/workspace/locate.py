@@ -19,8 +19,8 @@ def locate(path: str | os.PathLike[str] | None = None, *, start: Path | None = N
     Parameters
     ----------
     path
-        What the caller or its configuration names: a workspace, a project folder that has or shall have one,
-        or a folder that does not exist yet.
+        What the caller or its configuration names: a workspace, a folder that does not exist yet and
+        becomes one, or any other folder, which has or shall have one in it.
     start
         Where the search begins; the working directory unless given.
     """
@@ -66,8 +66,7 @@ def _named(path: Path) -> Path:
         raise WorkspaceError(f"{path} is no folder.", target="workspace", hint="Name a folder.")
     if path.name == FOLDER or exists(path) or not path.exists():
         return path
-    # A project folder: its mode is not ours to change, and its files are not ours to ignore.
-    return path if not any(path.iterdir()) else path / FOLDER
+    return path / FOLDER  # a project folder: its mode and its files are not ours
 
 
 def _nearest(here: Path) -> Path | None:

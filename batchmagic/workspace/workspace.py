@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import secrets
 import stat
 from typing import TYPE_CHECKING
 
@@ -13,7 +14,7 @@ from batchmagic.workspace.computes import ComputeStore
 from batchmagic.workspace.database import MARKER, open_database
 from batchmagic.workspace.deployments import DeploymentStore
 from batchmagic.workspace.endpoints import EndpointStore
-from batchmagic.workspace.folders import private_folder, write_private
+from batchmagic.workspace.folders import private_folder, remove_tree, write_private
 from batchmagic.workspace.garbage import collect
 from batchmagic.workspace.job_records import CHILD_SUFFIX
 from batchmagic.workspace.jobs import JobStore
@@ -113,16 +114,23 @@ class Workspace:
 
     @classmethod
     def _make(cls, root: Path) -> Self:
-        if root.exists():
+        root.parent.mkdir(parents=True, exist_ok=True)
+        staging = root.with_name(f".{root.name}.{secrets.token_hex(4)}.new")
+        try:
+            mode = _furnish(staging)
+            # One rename: nobody ever sees a part of it, and of two that make it at once one does.
+            staging.rename(root)
+        except OSError:
+            if not root.is_dir():
+                raise
+            if locate.exists(root):
+                return cls.open(root)
             locate.check_private(root)
-        private_folder(root)
-        if not (root / ".gitignore").exists():
-            write_private(root / ".gitignore", b"*\n")
-        mode = probe.journal_mode(root)
-        if not (root / MARKER).exists():
-            write_private(root / MARKER, f"{mode}\n".encode())
+            mode = _furnish(root)
+        finally:
+            remove_tree(staging)
         warnings = () if mode == "wal" else (_slow(root),)
-        return cls(root, _database(root, create=True), created=True, warnings=warnings)
+        return cls(root, _database(root, create=False), created=True, warnings=warnings)
 
     def job_dir(self, name: str) -> Path:
         """Return the folder of the job `name`, which may be that of its child."""
@@ -152,6 +160,16 @@ class Workspace:
 
     def __repr__(self) -> str:
         return f"Workspace({str(self.root)!r})"
+
+
+def _furnish(root: Path) -> str:
+    """Put what every workspace has into the folder, and return the journal mode that works there."""
+    private_folder(root)
+    write_private(root / ".gitignore", b"*\n")
+    mode = probe.journal_mode(root)
+    write_private(root / MARKER, f"{mode}\n".encode())
+    _database(root, create=True).close()
+    return mode
 
 
 def _database(root: Path, *, create: bool) -> Database:

@@ -119,7 +119,7 @@ def run(mb):
     hostile, chain = process.score(["/x"], ["/chain"])
     assert hostile.header["error"]["type"] == "score.Hostile"
     assert "Hostile" in hostile.header["error"]["message"]
-    assert hostile.header["error"]["frame"][1] == 11
+    assert hostile.header["error"]["frame"][1] == 12
     assert chain.header["error"]["message"] == "2999"
     assert len(chain.header["error"]["traceback"]) < 40_000
 

@@ -28,11 +28,16 @@ def csv_rows(columns: list[Column], rows: int) -> bytes | None:
     try:
         pc = importlib.import_module("pyarrow.compute")
         fields = [_fields(pa, pc, column) for column in columns]
-        lines = pc.binary_join_element_wise(*fields, ",")
-        lines = pc.binary_join_element_wise(lines, pa.scalar("", pa.large_string()), "\n")
-    except (ImportError, AttributeError, UnicodeEncodeError, pa.ArrowException):
+        lines = _join(pa, pc, *fields, separator=",")
+        lines = _join(pa, pc, lines, pa.scalar("", pa.large_string()), separator="\n")
+    except (ImportError, AttributeError, UnicodeEncodeError, pa.ArrowNotImplementedError):
+        # A pyarrow without these functions, or a text that is no UTF-8.
         return None
     return _text_of(lines)
+
+
+def _join(pa: Any, pc: Any, *fields: Any, separator: str = "") -> Any:
+    return pc.binary_join_element_wise(*fields, pa.scalar(separator, pa.large_string()))
 
 
 def _text_of(lines: Any) -> bytes:
@@ -66,9 +71,11 @@ def _doubles(pa: Any, pc: Any, values: Any) -> Any:
     numpy = sys.modules["numpy"]
     size = numpy.abs(values)
     same = (size < _HIGH) & ((size >= _LOW) | (size == 0))
-    texts = pc.cast(pa.array(numpy.where(same, values, 0.0)), pa.large_string())
-    whole = pa.array(numpy.where(values == numpy.floor(values), ".0", "").tolist(), pa.large_string())
-    texts = pc.binary_join_element_wise(texts, whole, "")
+    known = numpy.where(same, values, 0.0)
+    texts = pc.cast(pa.array(known), pa.large_string())
+    is_whole = (known == numpy.round(known)).astype("int8")
+    ends = pa.array(["", ".0"], pa.large_string()).take(pa.array(is_whole))
+    texts = _join(pa, pc, texts, ends)
     if same.all():
         return texts
     others = ["" if value != value else repr(value) for value in values[~same].tolist()]  # noqa: PLR0124 -- NaN
@@ -80,7 +87,7 @@ def _texts(pa: Any, pc: Any, texts: Any) -> Any:
     quote = pa.scalar('"', pa.large_string())
     if pc.any(special).as_py():
         doubled = pc.replace_substring(texts, '"', '""')
-        texts = pc.if_else(special, pc.binary_join_element_wise(quote, doubled, quote, ""), texts)
+        texts = pc.if_else(special, _join(pa, pc, quote, doubled, quote), texts)
     return pc.fill_null(texts, "")
 
 

@@ -67,7 +67,7 @@ def check(value: Any) -> Result:
     if _instance(value, "numpy", "ndarray"):
         return _array(value)
     if _is_sequence(value):
-        items = list(value)
+        items = value.to_pylist() if hasattr(value, "to_pylist") else list(value)
         return Result("items", items, len(items))
     raise WrongResult(f"{_ALLOWED}{_name(kind)}.")
 

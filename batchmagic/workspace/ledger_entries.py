@@ -1,0 +1,109 @@
+"""What the ledger is told, and how its rows hold it."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from typing import Any
+
+Columns = tuple[tuple[str, str], ...]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Commit:
+    """The end of a mini-batch (`part` 0) or of one of its files.
+
+    Attributes
+    ----------
+    place
+        ``segment, offset, length, crc`` of its rows in the spool; None where it left none.
+    """
+
+    mini_batch: int
+    part: int
+    ok: bool
+    attempt: int
+    files: int
+    rows: int = 0
+    items: int = 0
+    place: tuple[str, int, int, int] | None = None
+    encoding: str = "none"
+    columns: Columns = ()
+    instance: str = ""
+    slot: int = 0
+    started: float = 0.0
+    seconds: float = 0.0
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Failure:
+    """One attempt that did not succeed.
+
+    Attributes
+    ----------
+    final
+        Whether no other attempt follows.
+    files
+        Files that have failed for good by it.
+    file
+        The first file of the mini-batch, as an example.
+    error
+        ``type, message, traceback, frame, phase``.
+    """
+
+    mini_batch: int
+    part: int
+    attempt: int
+    kind: str
+    final: bool
+    error: dict[str, Any]
+    files: int = 0
+    file: str = ""
+    instance: str = ""
+    slot: int = 0
+    started: float = 0.0
+    seconds: float = 0.0
+
+
+def columns_from(stored: str) -> Columns:
+    """Return the columns that a row of the ledger holds."""
+    return tuple((name, kind) for name, kind in json.loads(stored))
+
+
+def commit_from(row: Any, segments: dict[int, str], schemas: dict[int, tuple[str, Columns]]) -> Commit:
+    """Return the commit that a row of the ledger holds."""
+    encoding, columns = schemas.get(row.row_schema, ("none", ()))
+    place = None if row.segment is None else (segments[row.segment], row.offset, row.length, row.crc)
+    return Commit(
+        mini_batch=row.mini_batch,
+        part=row.part,
+        ok=bool(row.ok),
+        attempt=row.attempt,
+        files=row.files,
+        rows=row.rows,
+        items=row.items,
+        place=place,
+        encoding=encoding,
+        columns=columns,
+        instance=row.instance,
+        slot=row.slot,
+        started=row.started,
+        seconds=row.seconds,
+    )
+
+
+def failure_row(failure: Failure, group: int) -> dict[str, Any]:
+    """Return the row of the ledger for a failed attempt."""
+    return {
+        "mini_batch": failure.mini_batch,
+        "part": failure.part,
+        "attempt": failure.attempt,
+        "kind": failure.kind,
+        "final": int(failure.final),
+        "error_group": group,
+        "message": str(failure.error.get("message", ""))[:1000],
+        "instance": failure.instance,
+        "slot": failure.slot,
+        "started": failure.started,
+        "seconds": failure.seconds,
+    }

@@ -1,0 +1,103 @@
+"""Who may know whom: the rule of docs/architecture.md, read from the code's own imports."""
+
+from __future__ import annotations
+
+import ast
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import batchmagic
+
+PACKAGE = Path(batchmagic.__file__).parent
+LEAVES = {"errors", "names", "constants", "processes"}
+MAY_IMPORT = {
+    "entities": LEAVES,
+    "workspace": LEAVES | {"entities"},
+    "compute": LEAVES | {"entities", "workspace"},
+    "scoring": LEAVES | {"entities", "workspace", "compute"},
+    "host": LEAVES | {"entities", "workspace", "compute", "scoring"},
+    "sdk": LEAVES | {"entities", "workspace"},
+    "cli": LEAVES | {"entities", "workspace", "sdk"},
+    "demo": LEAVES | {"entities", "sdk", "cli"},
+    "__init__": {"entities", "sdk"},
+    "__main__": {"cli"},
+    "errors": set(),
+    "constants": set(),
+    "names": {"errors"},
+    "processes": set(),
+}
+HEAVY = (
+    "dask",
+    "distributed",
+    "pandas",
+    "mlflow",
+    "IPython",
+    "ipywidgets",
+    "sqlalchemy",
+    "tornado",
+    "pyarrow",
+)
+
+
+def modules():
+    return sorted(PACKAGE.rglob("*.py"))
+
+
+def imported(path):
+    """Yield the parts of the package that a module imports, wherever the import stands in it."""
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.ImportFrom) and node.module and not node.level:
+            names = (
+                [node.module] if node.module != "batchmagic" else [f"batchmagic.{a.name}" for a in node.names]
+            )
+        elif isinstance(node, ast.Import):
+            names = [a.name for a in node.names]
+        else:
+            continue
+        for name in names:
+            root, _, rest = name.partition(".")
+            if root == "batchmagic" and rest:
+                yield rest.split(".")[0]
+
+
+@pytest.mark.parametrize("path", modules(), ids=lambda p: str(p.relative_to(PACKAGE)))
+def test_imports_go_one_way(path):
+    part = path.relative_to(PACKAGE).parts[0].removesuffix(".py")
+    assert part in MAY_IMPORT, f"{part} has no place in the house yet"
+    wrong = set(imported(path)) - MAY_IMPORT[part] - {part}
+    assert not wrong, f"{part} must not know {sorted(wrong)}"
+
+
+@pytest.mark.parametrize("path", modules(), ids=lambda p: str(p.relative_to(PACKAGE)))
+def test_files_stay_small(path):
+    assert len(path.read_text(encoding="utf-8").splitlines()) <= 400
+
+
+@pytest.mark.parametrize(
+    "path", [PACKAGE / "scoring" / "scorer.py", *(PACKAGE / "scoring" / "child").glob("*.py")]
+)
+def test_the_scoring_process_imports_only_the_standard_library_when_it_starts(path):
+    tree = ast.parse(path.read_text(encoding="utf-8"))
+    for node in tree.body:
+        names = []
+        if isinstance(node, ast.Import):
+            names = [a.name for a in node.names]
+        elif isinstance(node, ast.ImportFrom) and not node.level:
+            names = [node.module]
+        for name in names:
+            assert name.split(".")[0] in sys.stdlib_module_names, f"{path.name} imports {name}"
+
+
+def test_importing_the_package_costs_next_to_nothing():
+    code = f"import sys, batchmagic; print([m for m in {HEAVY!r} if m in sys.modules])"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
+
+
+def test_the_public_names_are_sorted_and_all_there():
+    assert batchmagic.__all__ == sorted(batchmagic.__all__)
+    for name in batchmagic.__all__:
+        assert getattr(batchmagic, name) is not None
