@@ -16,6 +16,7 @@ from batchmagic.entities.deployment_settings import (
     CodeConfiguration,
     ModelBatchDeploymentSettings,
     ResourceConfiguration,
+    always,
     combined,
     entwine,
     owned,
@@ -120,10 +121,10 @@ class BatchDeployment(_Shortcuts, Resource):
         None, description="Registered environment, or the definition of one"
     )
     compute: ComputeName | None = Field(None, description="Name of the compute")
-    resources: Annotated[ResourceConfiguration, BeforeValidator(owned)] = Field(
+    resources: Annotated[ResourceConfiguration, BeforeValidator(always)] = Field(
         default_factory=ResourceConfiguration, description="What a job holds of the compute"
     )
-    settings: Annotated[ModelBatchDeploymentSettings, BeforeValidator(owned)] = Field(
+    settings: Annotated[ModelBatchDeploymentSettings, BeforeValidator(always)] = Field(
         default_factory=ModelBatchDeploymentSettings, description="How it runs"
     )
 
@@ -152,9 +153,6 @@ class BatchDeployment(_Shortcuts, Resource):
     @classmethod
     def _fold(cls, values: dict[str, Any]) -> dict[str, Any]:
         values = super()._fold(values)
-        for part in ("settings", "resources", "tags", "properties"):
-            if part in values and values[part] is None:
-                del values[part]
         flat = {key: values.pop(key) for key in _SETTINGS if key in values}
         own = _own_settings(values)
         if flat or own:
@@ -173,6 +171,8 @@ class BatchDeployment(_Shortcuts, Resource):
         return self
 
     def __setattr__(self, name: str, value: Any) -> None:
+        if name == "properties":
+            value = self._without_own_settings(value)
         # The part that is set decides about instance_count, if it says anything about it.
         other = {"settings": "resources", "resources": "settings"}.get(name)
         if other is None:
@@ -182,12 +182,18 @@ class BatchDeployment(_Shortcuts, Resource):
         twin = getattr(self, other)
         twin.__dict__["instance_count"] = None
         try:
-            super().__setattr__(name, value if value is not None else {})
+            super().__setattr__(name, value)
         except ValidationException:
             twin.__dict__["instance_count"] = before
             raise
         if self.settings.instance_count is None:
             self.settings.instance_count = before
+
+    def _without_own_settings(self, properties: Any) -> Any:
+        values = {"properties": properties}
+        for name, item in _own_settings(values).items():
+            setattr(self.settings, name, item)
+        return values["properties"]
 
     def __deepcopy__(self, memo: dict[int, Any] | None = None) -> Self:
         copied = super().__deepcopy__(memo)

@@ -41,6 +41,11 @@ def owned(value: Any) -> Any:
     return value.model_copy(deep=True) if isinstance(value, Entity) else value
 
 
+def always(value: Any) -> Any:
+    """Return a copy of a part that is always there; None means an empty one."""
+    return {} if value is None else owned(value)
+
+
 def parts(value: Any) -> dict[str, Any] | None:
     """Return what was given for a part of an entity as a dictionary; None if it is no such thing."""
     if value is None:
@@ -132,7 +137,7 @@ class ModelBatchDeploymentSettings(_Twin):
         None, description="What becomes of the rows that run() returns"
     )
     output_file_name: FileName | None = Field(None, description="Name of the output file")
-    retry_settings: Annotated[BatchRetrySettings, BeforeValidator(owned)] = Field(
+    retry_settings: Annotated[BatchRetrySettings, BeforeValidator(always)] = Field(
         default_factory=BatchRetrySettings, description="Retries and timeout of a mini-batch"
     )
     environment_variables: Variables = Field(
@@ -156,8 +161,6 @@ class ModelBatchDeploymentSettings(_Twin):
     def _fold(cls, values: dict[str, Any]) -> dict[str, Any]:
         if "no_fail_fast" in values:
             values["fail_fast"] = not as_bool(values.pop("no_fail_fast"), "no_fail_fast")
-        if "retry_settings" in values and values["retry_settings"] is None:
-            del values["retry_settings"]
         flat: dict[str, Any] = {
             name: values.pop(name) for name in ("max_retries", "timeout") if name in values
         }
@@ -181,14 +184,9 @@ class ModelBatchDeploymentSettings(_Twin):
 
     def __setattr__(self, name: str, value: Any) -> None:
         # Without rows there is no file; a name from before the change must not stand in its way.
-        file_name = self.output_file_name
         if name == "output_action" and squeezed(value) == "summaryonly":
             self.__dict__["output_file_name"] = None
-        try:
-            super().__setattr__(name, value)
-        except ValidationException:
-            self.__dict__["output_file_name"] = file_name
-            raise
+        super().__setattr__(name, value)
 
     @field_serializer("environment_variables")
     def _hidden(self, variables: dict[str, str | None], info: SerializationInfo) -> dict[str, str | None]:

@@ -167,7 +167,7 @@ def _bytes_of(path: Path) -> bytes:
 
 def _decoded(content: bytes, name: str) -> str:
     try:
-        return content.decode("utf-8-sig")
+        return content.decode("utf-8")
     except UnicodeDecodeError as error:
         if len(content) > MAX_BYTES:
             raise refused("the definition is larger than 1 MiB", name) from None

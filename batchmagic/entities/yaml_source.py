@@ -246,17 +246,21 @@ class _Builder:
     def _mapping(self, node: Any, path: _Path) -> dict[str, Any]:
         self._expect(node, "map")
         own: dict[str, Any] = {}
-        merged: dict[str, Any] = {}
+        merged: dict[str, Any] | None = None
         for key_node, value_node in node.value:
             if key_node.tag == _PREFIX + "merge":
-                merged = {**self._merged(value_node, path), **merged}
+                if merged is not None:
+                    raise self._error(
+                        key_node, "the key '<<' stands here twice", "Give it a list of mappings."
+                    )
+                merged = self._merged(value_node, path)
                 continue
             key = self._key(key_node)
             if key in own:
                 raise self._error(key_node, f"the key {key!r} stands here twice")
             self._key_places[(*path, key)] = _place(key_node)
             own[key] = self._value(value_node, (*path, key))
-        return {**merged, **own}
+        return {**(merged or {}), **own}
 
     def _merged(self, node: Any, path: _Path) -> dict[str, Any]:
         sources = node.value if isinstance(node, yaml.SequenceNode) else [node]

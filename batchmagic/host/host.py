@@ -12,6 +12,7 @@ from batchmagic.compute.capacity import cores, memory_bytes
 from batchmagic.compute.interface import InstanceJoined, InstanceLeft, LeaveReason
 from batchmagic.compute.open import open_compute
 from batchmagic.entities.status import JobStatus
+from batchmagic.errors import BatchMagicError, Fenced
 from batchmagic.host.seats import Seats, waiting_words
 from batchmagic.scoring.driver import Driver
 from batchmagic.scoring.messages import Capacity, HostStopping, InstancesFailed
@@ -103,10 +104,12 @@ class Host:
         while not self._stop.wait(_BEAT_SECONDS):
             try:
                 self._workspace.claims.beat(self._claim)
-            except Exception:
-                log.exception("the claim is lost")
+            except Fenced:
                 self._lost.set()
                 return
+            except BatchMagicError:
+                # A full disk or a lock that nobody gives back; the next beat tries again.
+                log.exception("the claim could not be renewed")
 
     # --- instances
 

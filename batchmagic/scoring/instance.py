@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
 _IDLE_TEMPLATES = 2
 _LOG_BYTES = 256 * 1024
+_STOP_SECONDS = 8.0
 
 _jobs: dict[str, InstanceJob] = {}
 _idle_templates: OrderedDict[str, Template] = OrderedDict()
@@ -133,15 +134,22 @@ class InstanceJob:
             self._slot_free.notify_all()
         for slot in busy:
             slot.stop()
-        with self._slot_free:
-            self._slot_free.wait_for(lambda: len(self._free) == len(self._slots), timeout=15)
+        if not self._wait_idle():
+            # One still waits for an import that does not end: without its template it stops waiting.
+            self._template.close()
+            self._wait_idle()
         for slot in self._slots:
             slot.close()
-        _keep_template(self._template_key, self._template)
+        if self._template.is_alive:
+            _keep_template(self._template_key, self._template)
         self._limiter.close()
         shutil.rmtree(self._folder / "work" / self._spec["instance"], ignore_errors=True)
         if not self._shares:
             shutil.rmtree(self._folder, ignore_errors=True)
+
+    def _wait_idle(self) -> bool:
+        with self._slot_free:
+            return self._slot_free.wait_for(lambda: len(self._free) == len(self._slots), timeout=_STOP_SECONDS)
 
     def _take_slot(self, allowed: int) -> Slot | None:
         with self._slot_free:

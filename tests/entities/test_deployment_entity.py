@@ -209,6 +209,16 @@ def test_assignment_is_checked_and_leaves_the_old_value():
     assert made == deployment(mini_batch_size=5)
 
 
+@pytest.mark.parametrize(
+    "part", ["settings", "resources", "retry_settings", "tags", "properties", "environment_variables"]
+)
+def test_none_for_a_part_is_an_empty_one(part):
+    assert deployment(**{part: None}) == deployment()
+    made = deployment()
+    setattr(made, part, None)
+    assert made == deployment()
+
+
 class TestInstanceCount:
     """It stands in `resources` and in `settings`, and is one value."""
 
@@ -342,6 +352,8 @@ def test_retry_settings_are_always_there():
     made = deployment()
     made.retry_settings.timeout = 12
     assert made.settings.retry_settings == BatchRetrySettings(timeout=12)
+    made.retry_settings = None
+    assert made.retry_settings == BatchRetrySettings()
     made.retry_settings = {"max_retries": 1}
     assert made.retry_settings.timeout is None
 
@@ -414,6 +426,17 @@ class TestDictionary:
         made = deployment(properties={"batchmagic.output_format": "csv", "mine": 1})
         assert made.output_format == OutputFormat.CSV
         assert made.properties == {"mine": "1"}
+
+    def test_own_settings_come_back_from_properties_that_are_assigned(self):
+        made = deployment()
+        made.properties = {"batchmagic.output_format": "csv", "mine": "1"}
+        assert (made.output_format, made.properties) == (OutputFormat.CSV, {"mine": "1"})
+
+    def test_properties_changed_in_place_do_no_harm_to_the_settings(self):
+        made = deployment(mini_batch_size=3)
+        made.properties["batchmagic.output_format"] = "csv"
+        made.description = "changed"
+        assert made.settings == ModelBatchDeploymentSettings(mini_batch_size=3)
 
     def test_own_settings_given_twice_differently_are_refused(self):
         with pytest.raises(ValidationException, match="output_format"):

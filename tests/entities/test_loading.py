@@ -19,6 +19,7 @@ from batchmagic import (
 )
 from batchmagic.entities import AmlCompute, BatchDeployment, BatchEndpoint, Data, Environment, Model
 from batchmagic.entities.load import load_any, load_documents, load_text
+from batchmagic.entities.overrides import overridden
 from batchmagic.errors import DefinitionError
 
 NEW_FORM = """
@@ -372,6 +373,16 @@ class TestOverrides:
             io.StringIO("name: abc"), params_override=[{"name": "xyz"}, {"name": "uvw"}]
         )
         assert made.name == "uvw"
+
+    def test_a_setting_among_the_properties_too(self):
+        text = "name: abc\nproperties: {batchmagic.output_format: jsonl}"
+        made = load_text(BatchDeployment, text, params_override=[{"output_format": "parquet"}])
+        assert made.output_format == "parquet"
+
+    def test_the_original_stays_as_it_was(self):
+        values = {"name": "abc", "settings": {"timeout": 1}}
+        assert overridden(values, [{"settings.timeout": 2}])["settings"] == {"timeout": 2}
+        assert values == {"name": "abc", "settings": {"timeout": 1}}
 
     def test_an_unknown_one_is_refused(self):
         with pytest.raises(DefinitionError, match="Did you mean 'mini_batch_size'"):

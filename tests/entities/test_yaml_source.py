@@ -103,6 +103,7 @@ def test_a_place_that_is_not_there_is_looked_for_by_its_name_and_then_around_it(
         ("a: b: c", 1, 5, "not allowed"),
         ("\ta: 1", 1, 1, "cannot start any token"),
         ("? [a]\n: b", 1, 3, "a key must be text"),
+        ("a: &a {x: 1}\n<<: *a\n<<: *a", 3, 1, "the key '<<' stands here twice"),
         ("<<: 5", 1, 5, "<< takes a mapping"),
         ("a: x\nb: \x00", 2, 4, "a character that YAML does not allow"),
         ("a: \ud800", 1, 4, "a character that YAML does not allow"),
