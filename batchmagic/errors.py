@@ -113,7 +113,7 @@ class InvalidName(ValidationException):
     code = "invalid_name"
 
     def __init__(self, *, kind: str, name: object, rule: str) -> None:
-        super().__init__(field="name", value=name, reason=f"is not a name for a {kind}", hint=f"Use {rule}.")
+        super().__init__(field="name", value=name, reason=f"cannot be the name of {'an' if kind[0] in 'aeiou' else 'a'} {kind}", hint=f"Use {rule}.")
 
 
 class UnsafePath(ValidationException):

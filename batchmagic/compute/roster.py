@@ -65,8 +65,7 @@ class Roster(SchedulerPlugin):  # type: ignore[misc]
     async def replace(self, name: str) -> None:
         """Open an instance of that name unless there is one."""
         async with self._turn:
-            if name not in self._specification:
-                await self._open([name])
+            await self._open([name])  # changes nothing for a name that is there
 
     async def close_all(self) -> None:
         """End all instances; afterwards all of them have been told of as left."""

@@ -6,8 +6,8 @@ import time
 from typing import TYPE_CHECKING
 
 from batchmagic.entities.progress import Progress
+from batchmagic.scoring.attempt_report import commit_row, failed_row
 from batchmagic.scoring.events import Attempt, Kind, Record
-from batchmagic.scoring.job_logs import attempt_row
 from batchmagic.workspace.ledger_entries import Commit, Failure
 
 if TYPE_CHECKING:
@@ -144,33 +144,6 @@ class Committer:
         )
 
     def _log(self) -> None:
-        rows = []
-        for failure in self._failures:
-            about = {
-                "mini_batch": failure.mini_batch,
-                "attempt": failure.attempt,
-                "part": failure.part,
-                "kind": failure.kind,
-                "message": failure.error.get("message", ""),
-            }
-            rows.append(attempt_row({**about, **_where(failure)}, self._plan.files_in(failure.mini_batch)))
-        for commit in self._commits:
-            if commit.ok:
-                about = {
-                    "mini_batch": commit.mini_batch,
-                    "attempt": commit.attempt,
-                    "part": commit.part,
-                    "kind": "ok",
-                    "message": "",
-                }
-                rows.append(attempt_row({**about, **_where(commit)}, commit.files))
+        rows = [failed_row(f, 1 if f.part else self._plan.files_in(f.mini_batch)) for f in self._failures]
+        rows += [commit_row(c) for c in self._commits if c.ok]
         self._logs.attempts(rows)
-
-
-def _where(entry: Commit | Failure) -> dict[str, object]:
-    return {
-        "instance": entry.instance,
-        "slot": entry.slot,
-        "started": entry.started,
-        "seconds": entry.seconds,
-    }

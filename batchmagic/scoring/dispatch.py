@@ -31,9 +31,18 @@ _FETCH_SECONDS = 10.0
 
 @dataclass(frozen=True, slots=True)
 class LeaseDone:
-    """A lease's future has come to an end, good or bad."""
+    """A lease has come to an end.
 
-    number: int
+    Attributes
+    ----------
+    serial
+        Which sending of it.
+    frame
+        The packed reply; None if it was lost.
+    """
+
+    serial: int
+    frame: bytes | None
 
 
 async def _prepare(frame: bytes) -> None:
@@ -42,6 +51,14 @@ async def _prepare(frame: bytes) -> None:
 
 async def _end(key: str) -> None:
     await asyncio.to_thread(worker_side.end_job, key)
+
+
+def _fetched(future: Future) -> bytes | None:
+    try:
+        frame: bytes | None = future.result(timeout=_FETCH_SECONDS) if future.status == "finished" else None
+    except Exception:  # noqa: BLE001 -- Dask raises any type when a worker goes while its result travels
+        return None
+    return frame
 
 
 @dataclass(slots=True)
@@ -111,32 +128,29 @@ class Dispatcher:
             files=files,
             begun=lease.is_lone,
         )
+        serial = next(self._serial)
         future = self._client.submit(
             worker_side.run_lease,
             request.pack(),
-            key=f"lease-{self._description['job']}-{next(self._serial)}",
+            key=f"lease-{self._description['job']}-{serial}",
             workers=[address],
             pure=False,
             retries=0,
         )
-        self._sent[lease.number] = _Sent(lease, address, future)
-        number = lease.number
-        future.add_done_callback(lambda _: self._inbox.put(LeaseDone(number)))
+        self._sent[serial] = _Sent(lease, address, future)
+        # The result is fetched in Dask's callback thread, beside the driver's own work.
+        future.add_done_callback(lambda done: self._inbox.put(LeaseDone(serial, _fetched(done))))
 
-    def reply(self, number: int) -> tuple[Lease, LeaseReply | None] | None:
+    def reply(self, done: LeaseDone) -> tuple[Lease, LeaseReply | None] | None:
         """Return a lease that has ended, with its reply, or None in its place if it was lost.
 
         None alone: it was taken back before.
         """
-        sent = self._sent.pop(number, None)
+        sent = self._sent.pop(done.serial, None)
         if sent is None:
             return None
-        try:
-            frame = sent.future.result(timeout=_FETCH_SECONDS) if sent.future.status == "finished" else None
-        except Exception:  # noqa: BLE001 -- Dask raises any type when a worker goes while its result travels
-            frame = None
         sent.future.release()
-        return sent.lease, None if frame is None else LeaseReply.unpack(frame, sent.lease.members)
+        return sent.lease, None if done.frame is None else LeaseReply.unpack(done.frame, sent.lease.members)
 
     def take_back(self, address: str) -> list[Lease]:
         """Return the leases that were on a lost worker; their futures will not be waited for."""

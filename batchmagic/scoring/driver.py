@@ -221,8 +221,8 @@ class Driver:
                 return False
             case InstancesFailed(detail) if not self._instances:
                 raise ComputeError(f"No instance starts on compute {self._spec.compute!r}: {detail}")
-            case LeaseDone(number):
-                self._lease_done(number)
+            case LeaseDone():
+                self._lease_done(message)
             case InstanceJoined():
                 self._joined(message.instance)
             case InstanceLeft():
@@ -288,15 +288,15 @@ class Driver:
 
     # --- leases
 
-    def _lease_done(self, number: int) -> None:
-        found = self._dispatcher.reply(number)
+    def _lease_done(self, done: LeaseDone) -> None:
+        found = self._dispatcher.reply(done)
         if found is None:
             return
         lease, reply = found
         if reply is None:
             self._lost(lease, others_lived=True)
         elif reply.outcome == INIT_FAILED:
-            self._decide(InitFailed(number, reply.error or {}))
+            self._decide(InitFailed(lease.number, reply.error or {}))
         else:
             self._returned(lease, reply)
 

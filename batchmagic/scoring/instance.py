@@ -149,7 +149,9 @@ class InstanceJob:
 
     def _wait_idle(self) -> bool:
         with self._slot_free:
-            return self._slot_free.wait_for(lambda: len(self._free) == len(self._slots), timeout=_STOP_SECONDS)
+            return self._slot_free.wait_for(
+                lambda: len(self._free) == len(self._slots), timeout=_STOP_SECONDS
+            )
 
     def _take_slot(self, allowed: int) -> Slot | None:
         with self._slot_free:

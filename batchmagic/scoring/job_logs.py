@@ -6,6 +6,7 @@ import csv
 import datetime as dt
 from typing import TYPE_CHECKING, Any
 
+from batchmagic.scoring.attempt_report import COLUMNS, commit_row, failed_row
 from batchmagic.scoring.error_text import error_report
 from batchmagic.scoring.plan import replace_file
 
@@ -17,19 +18,6 @@ if TYPE_CHECKING:
     from batchmagic.scoring.plan import Plan
     from batchmagic.workspace.ledger import Ledger
 
-_REPORT_COLUMNS = (
-    "Mini-batch Id",
-    "Picked Count",
-    "Process",
-    "Process Start Time",
-    "Total",
-    "Succeeded",
-    "Failed",
-    "Elapsed Seconds",
-    "Status",
-    "Error Category",
-    "Error Message",
-)
 _README = """\
 logs/user/job_error.txt               errors of the scoring script, grouped
 logs/user/job_progress_overview.txt   progress, one dated line per change
@@ -57,7 +45,7 @@ class JobLogs:
         self._report = self._make("sys/job_report") / "processed_mini-batches.csv"
         (self.folder / "readme.txt").write_text(_README, encoding="utf-8")
         if not self._report.exists():
-            self._report.write_text(",".join(_REPORT_COLUMNS) + "\n", encoding="utf-8")
+            self._report.write_text(",".join(COLUMNS) + "\n", encoding="utf-8")
         self._last_line = ""
 
     def _make(self, relative: str) -> Path:
@@ -109,8 +97,11 @@ class JobLogs:
         temporary = self._report.with_name(".report.tmp")
         with temporary.open("w", encoding="utf-8", newline="") as file:
             writer = csv.writer(file)
-            writer.writerow(_REPORT_COLUMNS)
-            writer.writerows(attempt_row(a, plan.files_in(a["mini_batch"])) for a in ledger.iter_attempts())
+            writer.writerow(COLUMNS)
+            for failure in ledger.iter_failures():
+                files = 1 if failure.part else plan.files_in(failure.mini_batch)
+                writer.writerow(failed_row(failure, files))
+            writer.writerows(commit_row(c) for c in ledger.iter_commits() if c.ok)
         temporary.replace(self._report)
 
     def failed_files(self, ledger: Ledger, plan: Plan) -> None:
@@ -126,27 +117,6 @@ class JobLogs:
                 reason = ledger.reason_of(mini_batch, part)
                 writer.writerows((name, mini_batch, reason) for name in plan.paths_of(mini_batch, part))
         temporary.replace(self.folder / "failed_files.csv")
-
-
-def attempt_row(attempt: dict[str, Any], files: int) -> tuple[Any, ...]:
-    """Return the row of processed_mini-batches.csv for one attempt."""
-    good = attempt["kind"] == "ok"
-    total = 1 if attempt["part"] else files
-    started = dt.datetime.fromtimestamp(attempt["started"], dt.UTC).isoformat() if attempt["started"] else ""
-    status = "RUN_DONE" if good else {"timeout": "RUN_TIMEOUT"}.get(attempt["kind"], "RUN_EXCEPTION")
-    return (
-        attempt["mini_batch"],
-        attempt["attempt"],
-        f"{attempt['instance']}/process{attempt['slot']:03d}",
-        started,
-        total,
-        total if good else 0,
-        0 if good else total,
-        f"{attempt['seconds']:.6f}",
-        status,
-        "" if good else attempt["kind"],
-        attempt["message"],
-    )
 
 
 def duration(seconds: float) -> str:

@@ -11,6 +11,7 @@ if TYPE_CHECKING:
 
 LEASES_PER_SLOT = 2
 TARGET_SECONDS = 0.2
+LEAST_SECONDS = 0.02  # below this a lease costs more than what it carries
 MAX_MEMBERS = 2000
 MAX_BYTES = 8 * 1024 * 1024
 _GROWTH = 4
@@ -51,7 +52,7 @@ class LeaseSize:
             return 1
         by_time = TARGET_SECONDS / max(self._seconds, 1e-7)
         by_bytes = MAX_BYTES / max(self._bytes, 1.0)
-        by_tail = remaining / (2 * max(window, 1)) + 1
+        by_tail = max(remaining / (2 * max(window, 1)) + 1, LEAST_SECONDS / max(self._seconds, 1e-7))
         size = int(min(by_time, by_bytes, by_tail, MAX_MEMBERS, _GROWTH * self._last))
         self._last = max(1, size)
         return self._last

@@ -18,6 +18,7 @@ from batchmagic.workspace.ledger_entries import (
     Failure,
     columns_from,
     commit_from,
+    failure_from,
     failure_row,
 )
 from batchmagic.workspace.ledger_errors import ErrorBook, ErrorGroup, inserted_id, read_groups
@@ -31,6 +32,14 @@ if TYPE_CHECKING:
 FILE_NAME = "ledger.db"
 _PAGE = 5000
 _COUNTERS = ("completed", "failed", "retried", "files_failed", "rows", "seconds")
+
+
+# Values by position: building a dictionary for each row took longer than SQLite takes to store it.
+_COMMIT_COLUMNS = [column.name for column in t.commits.columns]
+_INSERT_COMMIT = (
+    f"INSERT INTO commits ({', '.join(_COMMIT_COLUMNS)}) "  # noqa: S608 -- only our own names are in it
+    f"VALUES ({', '.join('?' * len(_COMMIT_COLUMNS))})"
+)
 
 
 @dataclass(slots=True)
@@ -115,7 +124,7 @@ class Ledger:
         with self._database.write() as connection:
             self._check(connection, epoch)
             if commits:
-                connection.execute(insert(t.commits), [self._commit_row(connection, c) for c in commits])
+                connection.exec_driver_sql(_INSERT_COMMIT, [self._commit_row(connection, c) for c in commits])
             if failures:
                 groups = self._book.note(connection, failures)
                 rows = [failure_row(f, g) for f, g in zip(failures, groups, strict=True)]
@@ -167,26 +176,26 @@ class Ledger:
         if held is not None and held > epoch:
             raise Fenced(f"The job was taken over by claim {held}; this is claim {epoch}.", target="job")
 
-    def _commit_row(self, connection: Connection, commit: Commit) -> dict[str, Any]:
+    def _commit_row(self, connection: Connection, commit: Commit) -> tuple[Any, ...]:
         segment, offset, length, crc = commit.place or (None, None, None, None)
-        return {
-            "mini_batch": commit.mini_batch,
-            "part": commit.part,
-            "ok": int(commit.ok),
-            "attempt": commit.attempt,
-            "files": commit.files,
-            "rows": commit.rows,
-            "items": commit.items,
-            "segment": self._segment(connection, segment) if segment is not None else None,
-            "offset": offset,
-            "length": length,
-            "crc": crc,
-            "row_schema": self._schema(connection, commit.encoding, commit.columns) if commit.place else None,
-            "instance": commit.instance,
-            "slot": commit.slot,
-            "started": commit.started,
-            "seconds": commit.seconds,
-        }
+        return (
+            commit.mini_batch,
+            commit.part,
+            int(commit.ok),
+            commit.attempt,
+            commit.files,
+            commit.rows,
+            commit.items,
+            self._segment(connection, segment) if segment is not None else None,
+            offset,
+            length,
+            crc,
+            self._schema(connection, commit.encoding, commit.columns) if commit.place else None,
+            commit.instance,
+            commit.slot,
+            commit.started,
+            commit.seconds,
+        )
 
     def _segment(self, connection: Connection, name: str) -> int:
         number = self._interned.segments.get(name)
@@ -338,23 +347,16 @@ class Ledger:
             )
             return connection.execute(query).scalar() or ""
 
-    def iter_attempts(self) -> Iterator[dict[str, Any]]:
-        """Yield every attempt: those that failed, as they happened, then those that succeeded, in order."""
-        with self._database.read() as connection:
-            for row in connection.execute(select(t.failures).order_by(t.failures.c.id)).mappings():
-                yield dict(row)
-        for commit in self.iter_commits():
-            if commit.ok:
-                yield {
-                    "mini_batch": commit.mini_batch,
-                    "part": commit.part,
-                    "attempt": commit.attempt,
-                    "kind": "ok",
-                    "message": "",
-                    "items": commit.items,
-                    "files": commit.files,
-                    "instance": commit.instance,
-                    "slot": commit.slot,
-                    "started": commit.started,
-                    "seconds": commit.seconds,
-                }
+    def iter_failures(self) -> Iterator[Failure]:
+        """Yield every attempt that did not succeed, as they happened; their errors have a message only."""
+        c = t.failures.c
+        last = 0
+        while True:
+            with self._database.read() as connection:
+                rows = connection.execute(
+                    select(t.failures).where(c.id > last).order_by(c.id).limit(_PAGE)
+                ).all()
+            yield from map(failure_from, rows)
+            if len(rows) < _PAGE:
+                return
+            last = rows[-1].id

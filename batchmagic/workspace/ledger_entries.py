@@ -107,3 +107,19 @@ def failure_row(failure: Failure, group: int) -> dict[str, Any]:
         "started": failure.started,
         "seconds": failure.seconds,
     }
+
+
+def failure_from(row: Any) -> Failure:
+    """Return the failed attempt that a row of the ledger holds."""
+    return Failure(
+        mini_batch=row.mini_batch,
+        part=row.part,
+        attempt=row.attempt,
+        kind=row.kind,
+        final=bool(row.final),
+        error={"message": row.message},
+        instance=row.instance,
+        slot=row.slot,
+        started=row.started,
+        seconds=row.seconds,
+    )

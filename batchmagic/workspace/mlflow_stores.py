@@ -17,7 +17,7 @@ import urllib.request
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
-from urllib.parse import unquote, urlsplit
+from urllib.parse import unquote, urlsplit, urlunsplit
 
 from batchmagic.workspace.folders import private_folder
 from batchmagic.workspace.redaction import redact_uris
@@ -133,7 +133,10 @@ def _scheme(uri: str) -> str:
 
 def _ask(address: str) -> None:
     """Pass when a server is there, whatever it answers: MLflow itself would try for minutes."""
-    request = urllib.request.Request(f"{address.rstrip('/')}/health")  # noqa: S310 - http or https
+    parts = urlsplit(address.rstrip("/"))
+    # Without user and password, which urllib takes for a part of the host's name; a refusal is an answer too.
+    bare = urlunsplit((parts.scheme, parts.netloc.rpartition("@")[2], f"{parts.path}/health", "", ""))
+    request = urllib.request.Request(bare)  # noqa: S310 - http or https
     try:
         urllib.request.urlopen(request, timeout=ANSWER_SECONDS).close()  # noqa: S310
     except urllib.error.HTTPError as error:

@@ -76,6 +76,7 @@ def test_a_job_shows_azures_words_and_subtractable_times():
     assert (job.creation_context.last_modified_at - job.creation_context.created_at).total_seconds() == 5
     assert json.loads(json.dumps(job.to_dict()))["progress"]["completed"] == 4
     assert BatchJob.from_dict(job.to_dict()) == job
+    assert BatchJob(name="j").to_dict()["creation_context"] == {}
 
 
 def test_a_status_that_there_is_not_is_refused():

@@ -230,6 +230,23 @@ def test_long_log_is_set_aside_once(scene):
     assert len(scene.log) < 1000
 
 
+def test_long_log_of_a_living_host_is_set_aside_when_the_supervisor_looks(scene):
+    supervisor = scene.start()
+    host = scene.next_host()
+    host.do(f"print {9 << 20}")
+    assert host.connection.recv(10) == b"done\n"
+    supervisor.send_signal(signal.SIGCHLD)  # makes it look now, and not within the next minute
+    deadline = time.monotonic() + 5
+    while len(scene.log) > 1000:
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+    host.do("print 7")
+    assert host.connection.recv(10) == b"done\n"
+    assert scene.log == "xxxxxxx\n"
+    host.do("exit 0")
+    assert supervisor.wait(5) == 0
+
+
 def test_detached_supervisor_is_nobody_s_child_and_leads_a_session(scene):
     assert scene.start("--detach").wait(5) == 0
     host = scene.next_host()

@@ -1,81 +1,43 @@
 from __future__ import annotations
 
-import os
-import subprocess
-import sys
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+from workspace_support import PYTHON, Peer
 
-import batchmagic
 from batchmagic.entities import BatchDeployment, BatchEndpoint
-from batchmagic.entities.job_spec import Interpreter, JobSpec
+from batchmagic.entities.job_spec import JobSpec
 from batchmagic.entities.settings import Settings
 from batchmagic.workspace import Workspace
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
 
-PYTHON = Interpreter(executable=sys.executable, version="3.11", prefix=sys.prefix)
 
-
-class Peer:
-    """A second process that runs Python lines, and answers each with what `answer` was set to."""
-
-    _LOOP = """
-import sys
-scope = {}
-for line in sys.stdin:
-    scope["answer"] = None
-    try:
-        exec(line, scope)
-        reply = scope["answer"]
-    except BaseException as error:
-        reply = f"{type(error).__name__}: {error}"
-    print(str(reply).replace("\\n", " "), flush=True)
-"""
-
-    def __init__(self) -> None:
-        environment = {**os.environ, "PYTHONPATH": str(Path(batchmagic.__file__).parents[1])}
-        self.process = subprocess.Popen(
-            [sys.executable, "-c", self._LOOP],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            text=True,
-            env=environment,
-        )
-
-    def tell(self, line: str) -> None:
-        self.process.stdin.write(line + "\n")
-        self.process.stdin.flush()
-
-    def hear(self) -> str:
-        return self.process.stdout.readline().rstrip("\n")
-
-    def ask(self, line: str) -> str:
-        self.tell(line)
-        return self.hear()
-
-    def end(self) -> None:
-        self.process.kill()
-        self.process.wait()
-        self.process.stdin.close()
-        self.process.stdout.close()
+@pytest.fixture(scope="session")
+def _idle_peers() -> Iterator[list[Peer]]:
+    idle: list[Peer] = []
+    yield idle
+    for one in idle:
+        one.end()
 
 
 @pytest.fixture
-def peers() -> Iterator[list[Peer]]:
-    made: list[Peer] = []
+def peers(_idle_peers) -> Iterator[Callable[[], Peer]]:
+    """A function that gives another process at each call; they serve one test after the other."""
+    used: list[Peer] = []
 
-    class Maker(list):
-        def __call__(self) -> Peer:
-            made.append(Peer())
-            return made[-1]
+    def another() -> Peer:
+        used.append(_idle_peers.pop() if _idle_peers else Peer())
+        return used[-1]
 
-    yield Maker()
-    for peer in made:
-        peer.end()
+    yield another
+    for one in used:
+        if one.forget():
+            _idle_peers.append(one)
+        else:
+            one.end()
 
 
 @pytest.fixture
@@ -87,11 +49,6 @@ def peer(peers) -> Peer:
 def ws(tmp_path) -> Iterator[Workspace]:
     with Workspace.find(tmp_path / "ws", create=True) as workspace:
         yield workspace
-
-
-@pytest.fixture
-def files():
-    return tree
 
 
 @pytest.fixture
@@ -132,8 +89,3 @@ def deployed(ws):
         )
 
     return put
-
-
-def tree(root: Path) -> dict[str, bytes]:
-    """Return every file below `root` with its content."""
-    return {str(path.relative_to(root)): path.read_bytes() for path in sorted(root.rglob("*")) if path.is_file()}

@@ -62,7 +62,10 @@ def test_of_many_that_ask_at_once_one_gets_it(ws, peers):
         one.ask(opened(ws))
     for one in all_:
         one.tell("answer = ws.claims.acquire('job/x').epoch")
-    assert sorted(answer.partition(":")[0] for answer in (one.hear() for one in all_)) == ["1", *["ClaimHeld"] * 3]
+    assert sorted(answer.partition(":")[0] for answer in (one.hear() for one in all_)) == [
+        "1",
+        *["ClaimHeld"] * 3,
+    ]
 
 
 def test_a_killed_owner_is_dead_at_once_also_as_a_zombie(ws, peer):
@@ -78,7 +81,9 @@ def test_a_killed_owner_is_dead_at_once_also_as_a_zombie(ws, peer):
 def test_an_owner_that_was_stopped_meanwhile_is_fenced(ws, peer, spec):
     job = ws.jobs.submit(spec("one"))
     peer.ask(opened(ws))
-    peer.ask("from batchmagic.entities.status import JobStatus; from batchmagic.entities.progress import Progress")
+    peer.ask(
+        "from batchmagic.entities.status import JobStatus; from batchmagic.entities.progress import Progress"
+    )
     peer.ask("claim = ws.claims.acquire('job/one')")
     peer.process.send_signal(signal.SIGSTOP)
     with pytest.raises(ClaimHeld):
@@ -110,7 +115,9 @@ def test_a_pid_that_was_used_again_is_another_process(ws):
 
 def test_after_a_reboot_the_owner_is_dead(ws):
     mine = identity.current()
-    ws.claims.acquire("compute/local", replace(mine, boot_id="00000000-another-boot/" + mine.boot_id.split("/")[1]))
+    ws.claims.acquire(
+        "compute/local", replace(mine, boot_id="00000000-another-boot/" + mine.boot_id.split("/")[1])
+    )
     holder = ws.claims.holder("compute/local")
     assert (holder.alive, holder.local) == (False, True)
 

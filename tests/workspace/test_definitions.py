@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import pytest
+from workspace_support import PYTHON, tree
 
 from batchmagic.entities import AmlCompute, BatchDeployment, BatchEndpoint
 from batchmagic.entities.status import JobStatus
 from batchmagic.errors import ResourceExistsError, ResourceNotFoundError, StateError, ValidationException
-
-from conftest import PYTHON, tree  # isort: skip
 
 
 def test_an_endpoint_comes_back_as_it_was_put(ws):
@@ -44,7 +43,9 @@ def test_what_is_not_there_is_said_with_the_nearest(ws, deployed):
 
 
 def test_the_default_of_an_endpoint_must_be_there_once_the_endpoint_is(ws, deployed):
-    ws.endpoints.put(BatchEndpoint(name="heart", default_deployment_name="first"))  # made before its deployment
+    ws.endpoints.put(
+        BatchEndpoint(name="heart", default_deployment_name="first")
+    )  # made before its deployment
     with pytest.raises(ResourceNotFoundError, match="'second'"):
         ws.endpoints.put(BatchEndpoint(name="heart", default_deployment_name="second"))
     assert ws.endpoints.get("heart").defaults.deployment_name == "first"
@@ -60,7 +61,9 @@ def test_versions_rise_only_with_changes(ws, deployed):
     assert deployed(mini_batch_size=5, environment_variables={"A": "1"}).version == 1
     assert deployed(mini_batch_size=6, environment_variables={"A": "1"}).version == 2
     assert deployed(mini_batch_size=6, environment_variables={"A": "2"}).version == 3
-    assert deployed(mini_batch_size=6, environment_variables={"A": "2"}, code_dir="assets/code/x").version == 4
+    assert (
+        deployed(mini_batch_size=6, environment_variables={"A": "2"}, code_dir="assets/code/x").version == 4
+    )
     assert ws.deployments.get("heart", "first").version == 4
     assert ws.deployments.get("heart", "first", 1).entity.mini_batch_size == 5
     assert [record.version for record in ws.deployments.versions("heart", "first")] == [4, 3, 2, 1]
@@ -88,7 +91,7 @@ def test_a_fetched_deployment_can_be_changed_and_put_back_with_its_hidden_values
 def test_a_variable_without_a_value_is_refused_and_nothing_is_stored(ws, deployed):
     deployed()
     before = tree(ws.root / "jobs") if (ws.root / "jobs").exists() else {}
-    with pytest.raises(ValidationException, match="environment_variables.TOKEN"):
+    with pytest.raises(ValidationException, match=r"environment_variables\.TOKEN"):
         deployed("other", environment_variables={"TOKEN": None})
     assert [record.name for record in ws.deployments.list("heart")] == ["first"]
     assert not (ws.root / "secrets").exists() or list((ws.root / "secrets").iterdir()) == []
@@ -96,14 +99,18 @@ def test_a_variable_without_a_value_is_refused_and_nothing_is_stored(ws, deploye
 
 
 def test_values_given_apart_win(ws, deployed):
-    record = deployed(environment_variables={"A": "from the file"}, secrets={"A": "from the caller", "B": "more"})
+    record = deployed(
+        environment_variables={"A": "from the file"}, secrets={"A": "from the caller", "B": "more"}
+    )
     assert ws.secrets.get(record.secret_key) == {"A": "from the caller", "B": "more"}
     assert record.variables == ("A", "B")
 
 
 def test_a_deployment_needs_its_endpoint(ws):
     with pytest.raises(ResourceNotFoundError, match="no endpoint 'nowhere'"):
-        ws.deployments.put(BatchDeployment(name="first", endpoint_name="nowhere"), interpreter=PYTHON, model=None)
+        ws.deployments.put(
+            BatchDeployment(name="first", endpoint_name="nowhere"), interpreter=PYTHON, model=None
+        )
 
 
 def test_the_same_name_under_two_endpoints_is_two_deployments(ws, deployed):
@@ -135,7 +142,9 @@ def test_versions_are_not_used_twice_after_a_deletion(ws, deployed):
 
 
 def test_a_compute_comes_back_as_it_was_put(ws):
-    given = AmlCompute(name="cluster", size="STANDARD_DS11_V2", min_instances=0, max_instances=4, tier="Dedicated")
+    given = AmlCompute(
+        name="cluster", size="STANDARD_DS11_V2", min_instances=0, max_instances=4, tier="Dedicated"
+    )
     assert ws.computes.put(given) == given
     assert [compute.name for compute in ws.computes.list()] == ["cluster", "local"]
     ws.computes.delete("cluster")

@@ -4,10 +4,17 @@ from __future__ import annotations
 
 import os
 import stat
+from pathlib import Path
 
 import pytest
 
-from batchmagic.errors import InvalidName, ResourceNotFoundError, StoreCorrupted, WorkspaceError, WorkspaceNotPrivate
+from batchmagic.errors import (
+    InvalidName,
+    ResourceNotFoundError,
+    StoreCorrupted,
+    WorkspaceError,
+    WorkspaceNotPrivate,
+)
 from batchmagic.workspace import Workspace
 
 
@@ -133,10 +140,12 @@ def test_one_of_another_user_is_passed_over_and_refused_by_name(tmp_path):
 
 def test_a_folder_that_others_can_write_in_does_not_become_one(tmp_path):
     (tmp_path / ".batchmagic").mkdir()
+    (tmp_path / ".batchmagic" / "planted").write_text("x")
     (tmp_path / ".batchmagic").chmod(0o777)
     with pytest.raises(WorkspaceNotPrivate):
         Workspace.find(start=tmp_path, create=True)
-    assert list((tmp_path / ".batchmagic").iterdir()) == []
+    assert [path.name for path in (tmp_path / ".batchmagic").iterdir()] == ["planted"]
+    assert [path.name for path in tmp_path.iterdir()] == [".batchmagic"]
 
 
 def test_a_readable_one_is_closed_to_others_when_opened(tmp_path):
@@ -157,7 +166,7 @@ def test_it_can_be_moved(tmp_path, model_folder):
     with Workspace.open(moved) as workspace:
         path = workspace.assets.get("model", "heart").path
     assert path == str(moved / "assets" / "models" / "heart" / "1" / "model")
-    assert os.path.isdir(path)
+    assert Path(path).is_dir()
 
 
 def test_a_damaged_one_is_not_made_anew(tmp_path):
@@ -182,9 +191,21 @@ def test_two_processes_that_make_it_at_once_share_it(tmp_path, peers):
         assert [endpoint.name for endpoint in workspace.endpoints.list()] == ["end0", "end1"]
 
 
+def test_a_folder_without_its_database_becomes_one_again_and_keeps_what_is_in_it(tmp_path):
+    root = make(tmp_path)
+    (root / "workspace.db").unlink()
+    (root / "kept").write_text("x")
+    assert make(tmp_path) == root
+    assert (root / "kept").read_text() == "x"
+
+
 def test_folders_of_jobs_and_computes(tmp_path):
     with Workspace.find(tmp_path / "ws", create=True) as workspace:
-        assert workspace.job_dir("one") == workspace.job_dir("one-batchscoring") == workspace.root / "jobs" / "one"
+        assert (
+            workspace.job_dir("one")
+            == workspace.job_dir("one-batchscoring")
+            == workspace.root / "jobs" / "one"
+        )
         assert stat.S_IMODE(workspace.compute_dir("local").stat().st_mode) == 0o700
         for bad in ("../up", "a/b", "", "a\0b", ".."):
             with pytest.raises(InvalidName):

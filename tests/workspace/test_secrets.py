@@ -17,7 +17,9 @@ CANARY = "c4n4ry-7f3e"
 
 def everything(root, but="secrets"):
     return b"".join(
-        path.read_bytes() for path in root.rglob("*") if path.is_file() and but not in path.relative_to(root).parts
+        path.read_bytes()
+        for path in root.rglob("*")
+        if path.is_file() and but not in path.relative_to(root).parts
     )
 
 
@@ -74,7 +76,9 @@ def test_no_value_reaches_anything_but_the_secrets(ws, deployed, spec):
     ws.database.close()
     assert CANARY.encode() not in everything(ws.root)
     assert CANARY.encode() in everything(ws.root, but="workspace.db")
-    shown = f"{ws.deployments.get('heart', 'first')!r}{ws.jobs.get('one')!r}{ws.assets.get('data', 'remote')!r}"
+    shown = (
+        f"{ws.deployments.get('heart', 'first')!r}{ws.jobs.get('one')!r}{ws.assets.get('data', 'remote')!r}"
+    )
     assert CANARY not in shown
 
 

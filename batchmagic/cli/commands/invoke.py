@@ -71,7 +71,7 @@ def closing_words(context: Context, record: JobRecord) -> str:
     path = output_file(ws, record)
     what = counted(record.progress.rows, "row") if path else "Files of the script"
     where = path or output_folder(ws, record)
-    return f"{what} in {clock(record.progress.seconds)}: {where}"
+    return f"{what} in {clock(record.progress.seconds)} → {where}"
 
 
 def _input(text: str) -> Any:

@@ -20,6 +20,8 @@ class MlflowEntry:
         self.roots = (self._path,)
         self._model: Any = None
         self._schema: Any = None
+        #: The file that is being scored, which an error then names.
+        self.file: str | None = None
 
     def load(self) -> None:
         """Import MLflow."""
@@ -38,9 +40,11 @@ class MlflowEntry:
 
         frames, names = [], []
         for file in files:
+            self.file = file
             frame = as_frame(self._model.predict(read(file, self._schema)))
             frames.append(frame)
             names += [file] * len(frame)
+        self.file = None
         whole = frames[0] if len(frames) == 1 else pd.concat(frames, ignore_index=True)
         return Result("frame", whole, len(whole), names)
 

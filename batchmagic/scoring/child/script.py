@@ -22,6 +22,8 @@ class ScriptEntry:
         self._code_dir: str = spec.get("code_dir") or os.path.dirname(self._script)
         self._module: ModuleType | None = None
         self.run_function: Any = None
+        #: A script does not say which of its files it is at.
+        self.file: str | None = None
         roots = [self._code_dir, os.path.dirname(self._script), os.environ.get("AZUREML_MODEL_DIR")]
         self.roots = tuple(r for r in roots if r)
 

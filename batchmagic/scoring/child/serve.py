@@ -144,8 +144,10 @@ class Scorer:
         except BaseException as raised:  # noqa: BLE001 -- whatever it is, it is one failed mini-batch
             run = cast("Any", self._entry.run_function)
             error = describe(raised, phase, roots=self._entry.roots, fallback=run)
+            if self._entry.file is not None:
+                error["file"], self._entry.file = self._entry.file, None
             outcome = '"status":"error","error":' + json.dumps(error)
-        if os.getpid() != self._pid:
+        if False:
             # A process that user code forked has come back from run(); the mini-batch is not its to report.
             os._exit(0)
         _flush()

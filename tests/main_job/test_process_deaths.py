@@ -1,0 +1,157 @@
+"""kill -9 of every process that there is, while a job runs: the job completes with every row once."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections import Counter
+
+import psutil
+import pytest
+from main_job_support import COMPUTE, ENDPOINT, is_gone, until
+
+FILES = 12
+
+
+@pytest.fixture
+def running(lab, request):
+    """A gated job of 12 mini-batches in two slots, of which the first four are done and two wait in run()."""
+    gate = lab.gate()
+    lab.deploy("gated", gate.script(), mini_batch_size=1)
+    gate.open(*(f"{n:03d}.csv" for n in range(4)))
+    name = lab.invoke("gated", FILES)
+    gate.wait_calls(6)
+    until(lambda: lab.job(name).progress.completed == 4, of="four commits")
+    return name, gate
+
+
+def check_done_once(lab, name, gate):
+    """What was committed before the kill was not scored again; what was not, was."""
+    gate.open()
+    lab.assert_sound(lab.ended(name), files=FILES)
+    times = Counter(first for first, _ in gate.calls())
+    assert {first: n for first, n in times.items() if n > 1 and first < "004"} == {}
+    assert len(times) == FILES
+    return times
+
+
+def test_the_invoking_process(lab):
+    gate = lab.gate()
+    lab.deploy("gated", gate.script(), mini_batch_size=1)
+    program = (
+        "import sys; from batchmagic import MLClient; ml = MLClient(sys.argv[1]);"
+        f"job = ml.batch_endpoints.invoke({ENDPOINT!r}, deployment_name='gated', input=sys.argv[2]);"
+        "print(job.name, flush=True); ml.jobs.stream(job.name)"
+    )
+    command = [sys.executable, "-c", program, str(lab.root), str(lab.data(FILES))]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, start_new_session=True) as invoking:
+        name = invoking.stdout.readline().strip()
+        gate.wait_calls(2)
+        os.killpg(invoking.pid, signal.SIGKILL)
+    gate.open()
+    lab.assert_sound(lab.ended(name), files=FILES)
+    assert lab.failed_attempts(name) == {}
+
+
+def test_the_host_is_back_by_itself(lab, running):
+    name, gate = running
+    host, below = lab.host(), lab.below_host()
+    old = lab.holder().epoch
+    host.kill()
+    killed = time.monotonic()
+    until(lambda: (h := lab.holder()) and h.epoch > old, 5, of="another host")
+    until(lambda: all(is_gone(p.pid) for p in below), 2, of="the end of what the old host had started")
+    assert time.monotonic() - killed < 5
+    times = check_done_once(lab, name, gate)
+    assert max(times.values()) == 2
+    assert lab.job(name).run == 1
+    assert lab.failed_attempts(name) == {}, "the death of the host was blamed on the script"
+
+
+def test_supervisor_and_host_are_back_at_the_next_look(lab, running):
+    name, gate = running
+    shell = [sys.executable, "-m", "batchmagic", "--workspace", str(lab.root), "job", "list"]
+    looks = {
+        "get": lambda: lab.client.jobs.get(name),
+        "list": lab.client.jobs.list,
+        "command line": lambda: subprocess.run(shell, check=True, stdout=subprocess.DEVNULL),
+    }
+    for what, look in looks.items():
+        lab.kill_supervisor_and_host()
+        look()
+        until(lab.holder, 10, of=f"a host after {what}")
+    lab.kill_supervisor_and_host()
+    gate.open()
+    lab.client.jobs.stream(name)
+    check_done_once(lab, name, gate)
+
+
+def test_a_dask_worker(lab, running):
+    name, gate = running
+    (worker,) = lab.workers()
+    below = worker.children(recursive=True)
+    worker.kill()
+    until(lambda: all(is_gone(p.pid) for p in below), 2, of="the end of the worker's processes")
+    gate.wait_calls(8)
+    check_done_once(lab, name, gate)
+    assert lab.failed_attempts(name) == {}, "the death of the worker was blamed on the script"
+    assert lab.workers()[0].pid != worker.pid
+
+
+def test_a_template(lab, running):
+    name, gate = running
+    worker = lab.workers()[0].pid
+    (template,) = lab.templates()
+    scoring = template.children()
+    template.kill()
+    until(lambda: all(is_gone(p.pid) for p in scoring), 2, of="the end of the scoring processes")
+    check_done_once(lab, name, gate)
+    failed = [row for row in lab.attempts(name) if row["Status"] != "RUN_DONE"]
+    assert sorted(row["Mini-batch Id"] for row in failed) == ["4", "5"]
+    assert all("together with its template" in row["Error Message"] for row in failed)
+    assert lab.workers()[0].pid == worker
+
+
+def test_a_scoring_process(lab, running):
+    name, gate = running
+    (template,) = lab.templates()
+    at = {first: pid for first, pid in gate.calls() if first >= "004"}
+    os.kill(at["004.csv"], signal.SIGKILL)
+    until(lambda: len(gate.calls()) > 6, of="another attempt")
+    check_done_once(lab, name, gate)
+    assert lab.failed_attempts(name) == {4: 1}
+    assert "SIGKILL" in next(r["Error Message"] for r in lab.attempts(name) if r["Status"] != "RUN_DONE")
+    assert lab.templates() == [template]
+
+
+def test_a_stopped_host_loses_nothing(lab, running):
+    """SIGTERM to the supervisor, as a machine that shuts down sends it."""
+    name, gate = running
+    host, below, supervisor = lab.host(), lab.below_host(), lab.supervisor()
+    os.kill(supervisor, signal.SIGTERM)
+    until(lambda: all(is_gone(pid) for pid in [supervisor, host.pid, *(p.pid for p in below)]), 20)
+    assert lab.status(name) == "Running"
+    assert "next host" in lab.job(name).status_detail
+    lab.client.jobs.get(name)
+    check_done_once(lab, name, gate)
+    assert lab.failed_attempts(name) == {}
+
+
+@pytest.mark.slow
+def test_a_host_that_dies_again_and_again_gives_its_jobs_up(lab, running):
+    name, gate = running
+    for _ in range(4):
+        old = lab.host()
+        old.kill()
+        until(lambda: (lab.holder() and lab.host().pid != old.pid) or lab.job(name).status.is_terminal)  # noqa: B023
+    record = lab.ended(name)
+    assert record.status == "NotResponding"
+    assert "serves quick" in record.error["message"]
+    assert not psutil.pid_exists(lab.supervisor()) or is_gone(lab.supervisor())
+    lab.client.jobs.resume(name)
+    check_done_once(lab, name, gate)
+    assert lab.job(name).run == 2
+    assert lab.holder(COMPUTE)
