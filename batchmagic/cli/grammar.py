@@ -89,7 +89,51 @@ class Noun:
 
 
 class Parser(argparse.ArgumentParser):
-    """An argparse parser that reports in one line, with the nearest right word."""
+    """An argparse parser that reports in one line, with the nearest right word.
+
+    Attributes
+    ----------
+    verb
+        The verb whose words it takes apart, in the parser of one.
+    shared
+        The options that every verb takes.
+    """
+
+    verb: Verb | None = None
+    shared: Sequence[Option] = ()
+
+    def parse_known_args(self, args: Any = None, namespace: Any = None) -> Any:
+        """Take the words apart; of a verb, all of them must be known.
+
+        Raises
+        ------
+        UsageError
+            With the option that was probably meant. It comes before the report that something is missing,
+            which a misspelt option causes as well.
+        """
+        words = list(args or ())
+        if self.verb is not None:
+            self._refuse_unknown(
+                self.verb, [word for word in words if word.startswith("--") and word != "--"]
+            )
+        found, extra = super().parse_known_args(words, namespace)
+        if extra:
+            name = self.verb.name if self.verb else self.prog
+            raise UsageError(
+                f"{name}: unknown {'option' if extra[0].startswith('-') else 'argument'} {extra[0]!r}."
+            )
+        return found, extra
+
+    def _refuse_unknown(self, verb: Verb, given: Iterable[str]) -> None:
+        known = [
+            flag for option in (*verb.options, *self.shared) for flag in option.flags if flag.startswith("--")
+        ]
+        for word in given:
+            flag = word.split("=", maxsplit=1)[0]
+            if flag not in {*known, "--help"}:
+                near = nearest(flag, known)
+                hint = f"Did you mean {near!r}?" if near else f"See `{self.prog} --help`."
+                raise UsageError(f"{verb.name}: unknown option {flag!r}.", hint=hint)
 
     def error(self, message: str) -> NoReturn:
         """Raise `message` as a `UsageError`."""
@@ -140,8 +184,8 @@ def _add(parser: argparse.ArgumentParser, option: Option) -> None:
     parser.add_argument(*option.flags, **kept)
 
 
-def _leaf(parent: Any, verb: Verb, shared: Iterable[Option], prog: str) -> None:
-    parser = parent.add_parser(
+def _leaf(parent: Any, verb: Verb, shared: Sequence[Option], prog: str) -> None:
+    parser: Parser = parent.add_parser(
         verb.name,
         help=verb.help,
         description=verb.help,
@@ -154,7 +198,7 @@ def _leaf(parent: Any, verb: Verb, shared: Iterable[Option], prog: str) -> None:
     group = parser.add_argument_group("always")
     for option in shared:
         # The default stays with the root, so that the option counts before the noun and after the verb.
-        _add(group, option) if option.takes == "flag" else group.add_argument(
+        group.add_argument(
             *option.flags,
             dest=option.dest,
             metavar=option.metavar,
@@ -162,6 +206,7 @@ def _leaf(parent: Any, verb: Verb, shared: Iterable[Option], prog: str) -> None:
             default=argparse.SUPPRESS,
             help=option.help,
         )
+    parser.verb, parser.shared = verb, shared
     parser.set_defaults(verb=verb)
 
 
@@ -209,27 +254,3 @@ def build_parser(
         for verb in entry.verbs:
             _leaf(verbs, verb, shared, prog)
     return root
-
-
-def parse(parser: Parser, words: Sequence[str]) -> argparse.Namespace:
-    """Return the words taken apart.
-
-    Raises
-    ------
-    UsageError
-        One line, with the option that was probably meant.
-    """
-    arguments, extra = parser.parse_known_args(words)
-    if extra:
-        verb: Verb | None = getattr(arguments, "verb", None)
-        known = [
-            flag
-            for option in (verb.options if verb else ())
-            for flag in option.flags
-            if flag.startswith("--")
-        ]
-        near = nearest(extra[0].split("=")[0], known)
-        what = "option" if extra[0].startswith("-") else "argument"
-        hint = f"Did you mean {near!r}?" if near else ""
-        raise UsageError(f"{verb.name if verb else parser.prog}: unknown {what} {extra[0]!r}.", hint=hint)
-    return arguments

@@ -8,7 +8,7 @@ import sys
 from typing import TYPE_CHECKING
 
 from batchmagic.cli.context import CANCELED, COMPLETED, FAILED, INTERRUPTED, TIMED_OUT, USAGE, Context
-from batchmagic.cli.grammar import Parser, build_parser, parse
+from batchmagic.cli.grammar import Parser, build_parser
 from batchmagic.cli.nouns import NOUNS
 from batchmagic.cli.options import SHARED
 from batchmagic.errors import BatchMagicError, JobCanceled, UsageError
@@ -58,7 +58,7 @@ def main(words: Sequence[str] | None = None) -> int:
 def run(words: Sequence[str]) -> int:
     """Run the command that the words make, and return its exit code."""
     parser = parser_of()
-    arguments = parse(parser, words)
+    arguments = parser.parse_args(words)
     verb = getattr(arguments, "verb", None)
     if verb is None:
         getattr(arguments, "noun_parser", parser).print_help()

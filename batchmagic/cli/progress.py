@@ -7,7 +7,7 @@ import time
 from typing import TYPE_CHECKING
 
 from batchmagic.sdk import follow
-from batchmagic.sdk.pace import Meter, Pace, clock, headline, rate_text, trouble
+from batchmagic.sdk.pace import Meter, Pace, clock, counted, headline, rate_text, trouble
 from batchmagic.sdk.stream import LinePrinter
 
 if TYPE_CHECKING:
@@ -60,13 +60,12 @@ def view(record: JobRecord, pace: Pace) -> RenderableType:
 
 
 def _second(record: JobRecord, pace: Pace) -> RenderableType:
-    from rich.progress_bar import ProgressBar  # noqa: PLC0415
     from rich.table import Table  # noqa: PLC0415
     from rich.text import Text  # noqa: PLC0415
 
     progress = record.progress
     done = progress.completed + progress.failed
-    numbers = [f"{done:,}/{progress.mini_batches:,} mini-batches", f"{progress.rows:,} rows"]
+    numbers = [f"{done:,}/{progress.mini_batches:,} mini-batches", counted(progress.rows, "row")]
     if record.status.is_terminal:
         numbers.append(clock(progress.seconds))
         if pace.mean:
@@ -81,8 +80,16 @@ def _second(record: JobRecord, pace: Pace) -> RenderableType:
     if record.status_detail and not record.status.is_terminal:
         text.append(f" · {record.status_detail}", style="dim")
     grid = Table.grid(padding=(0, 1))
-    grid.add_row(ProgressBar(total=progress.mini_batches, completed=done, width=_BAR), text)
+    grid.add_row(_bar(record, done), text)
     return grid
+
+
+def _bar(record: JobRecord, done: int) -> RenderableType:
+    from rich.progress_bar import ProgressBar  # noqa: PLC0415
+
+    colour = _colour(record)
+    total = record.progress.mini_batches
+    return ProgressBar(total=total, completed=done, width=_BAR, complete_style=colour, finished_style=colour)
 
 
 def _colour(record: JobRecord) -> str:

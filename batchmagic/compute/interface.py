@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 
     from distributed import Client
 
+    from batchmagic.compute.first import FirstAct
+
 
 class LeaveReason(StrEnum):
     """Why an instance is not there any more."""
@@ -84,9 +86,17 @@ class InstanceLeft:
 class Instances(Protocol):
     """The instances of one compute.
 
+    Attributes
+    ----------
+    first_act
+        What instances that are started from now on do before they load Dask; a compute that does not
+        start its own workers ignores it.
+
     The methods may be called from any thread and in the callback of `watch`, except that `start`,
     `wait` and `close` wait and thus must not be called in the callback.
     """
+
+    first_act: FirstAct | None
 
     @property
     def client(self) -> Client:

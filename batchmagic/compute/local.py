@@ -25,6 +25,8 @@ if TYPE_CHECKING:
     from pathlib import Path
     from types import TracebackType
 
+    from batchmagic.compute.first import FirstAct
+
 _LOG = logging.getLogger(__name__)
 _STEP_SECONDS = 2.5
 """What one step of closing may take before what is left is killed."""
@@ -53,6 +55,7 @@ class LocalInstances:
         # Changed by the loop's thread only, always as a whole, so that any thread may read.
         self._joined: dict[str, Instance] = {}
         self._last_failure = ""
+        self.first_act: FirstAct | None = None
         self._changed = threading.Condition()
         self._callbacks: tuple[Callable[[InstanceJoined | InstanceLeft], None], ...] = ()
 
@@ -137,6 +140,7 @@ class LocalInstances:
             scratch=scratch,
             on_started=self._roster.started,
             on_gone=self._roster.gone,
+            first=lambda: self.first_act,
         )
 
     def _start_cluster(self, launch: Launch) -> None:

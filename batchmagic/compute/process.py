@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 import psutil
 from distributed.deploy.spec import ProcessInterface
 
+from batchmagic.compute.first import FIRST_VARIABLE
 from batchmagic.compute.tuning import WORKER_VARIABLES
 from batchmagic.processes import python_command, python_environment
 
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
+    from batchmagic.compute.first import FirstAct
     from batchmagic.compute.tls import Credentials
 
 CLOSE_GRACE = 1.0
@@ -44,6 +46,8 @@ class Launch:
     on_started: Callable[[WorkerProcess], None]
     on_gone: Callable[[WorkerProcess], None]
     """Called in the loop's thread when the process has closed its end of the lifeline."""
+    first: Callable[[], FirstAct | None]
+    """What a worker that is started now does before it imports Dask."""
 
 
 class WorkerProcess(ProcessInterface):  # type: ignore[misc]
@@ -117,13 +121,18 @@ class WorkerProcess(ProcessInterface):  # type: ignore[misc]
                     stdout=log,
                     stderr=subprocess.STDOUT,
                     cwd=self._cwd,
-                    env=python_environment() | WORKER_VARIABLES | self.launch.credentials.worker_variables(),
+                    env=self._variables(),
                     pass_fds=(theirs.fileno(),),
                     start_new_session=True,
                 )
             undo.pop_all()
         self._lifeline = ours
         asyncio.get_running_loop().add_reader(ours.fileno(), self._lifeline_closed)
+
+    def _variables(self) -> dict[str, str]:
+        variables = python_environment() | WORKER_VARIABLES | self.launch.credentials.worker_variables()
+        first = self.launch.first()
+        return variables if first is None else variables | {FIRST_VARIABLE: first.packed()}
 
     def _command(self, lifeline: int) -> list[str]:
         options = {

@@ -7,6 +7,7 @@ import os
 import sys
 from typing import TYPE_CHECKING
 
+from batchmagic.compute.first import act_first
 from batchmagic.compute.lifeline import die_with_parent
 
 if TYPE_CHECKING:
@@ -21,6 +22,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     options = _parse(arguments)
     # Before the imports, which take most of the start.
     die_with_parent(parent=options.parent, lifeline=options.lifeline)
+
+    act_first()
 
     import asyncio  # noqa: PLC0415
 

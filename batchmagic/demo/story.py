@@ -15,7 +15,7 @@ from batchmagic.demo import digits
 from batchmagic.demo.figures import Figures, count
 from batchmagic.demo.folder import WORKSPACE
 from batchmagic.demo.screen import Screen, quiet
-from batchmagic.entities import AmlCompute, BatchDeployment, BatchEndpoint, Model
+from batchmagic.entities import AmlCompute, BatchDeployment, BatchEndpoint, CodeConfiguration, Model
 from batchmagic.errors import JobException
 
 if TYPE_CHECKING:
@@ -95,7 +95,7 @@ class Story:
             AmlCompute(name=COMPUTE, max_instances=1, idle_time_before_scale_down=IDLE_SECONDS)
         )
         client.batch_endpoints.begin_create_or_update(BatchEndpoint(name=_ENDPOINT))
-        for name, code in ((_PLAIN, {}), (_SCRIPT, {"code_path": "./code", "scoring_script": "score.py"})):
+        for name, code in ((_PLAIN, None), (_SCRIPT, CodeConfiguration("./code", "score.py"))):
             client.batch_deployments.begin_create_or_update(
                 BatchDeployment(
                     name=name,
@@ -104,7 +104,7 @@ class Story:
                     compute=COMPUTE,
                     mini_batch_size=2,
                     output_format="csv",
-                    **code,
+                    code_configuration=code,
                 )
             )
         screen.fact("model", f"{model.name}:{model.version}", "copied, hashed, read-only")

@@ -9,11 +9,13 @@ import time
 from typing import TYPE_CHECKING
 
 from batchmagic.compute.capacity import cores, memory_bytes
+from batchmagic.compute.first import FirstAct
 from batchmagic.compute.interface import InstanceJoined, InstanceLeft, LeaveReason
 from batchmagic.compute.open import open_compute
 from batchmagic.entities.status import JobStatus
 from batchmagic.errors import BatchMagicError, Fenced
 from batchmagic.host.seats import Seats, waiting_words
+from batchmagic.scoring.assignment import template_order
 from batchmagic.scoring.driver import Driver
 from batchmagic.scoring.messages import Capacity, HostStopping, InstancesFailed
 
@@ -210,6 +212,7 @@ class Host:
 
     def _begin(self, record: JobRecord, count: int) -> None:
         log.info("begins %s, run %s", record.name, record.run)
+        self._instances.first_act = self._first_act(record)
         self._words.pop(record.name, None)
         driver = Driver(
             self._workspace,
@@ -224,6 +227,17 @@ class Host:
         self._seats.begin(record.name, count)
         thread.start()
         self._place_free()
+
+    def _first_act(self, record: JobRecord) -> FirstAct | None:
+        """Let instances that start for this job begin with the imports of its template."""
+        log_file = self._workspace.compute_dir(self._compute) / "logs" / "template.txt"
+        try:
+            secrets = self._workspace.secrets.get(record.name)
+            order = template_order(record.spec, secrets, self._workspace.root, log_file)
+        except (BatchMagicError, OSError, SyntaxError):
+            # The driver finds the same and tells it in the job's own words.
+            return None
+        return FirstAct("batchmagic.scoring.instance", "warm_template", order)
 
     def _place_free(self) -> None:
         for instance in self._instances.instances():

@@ -22,6 +22,13 @@ def output_folder(spec: JobSpec, job_folder: Path) -> Path:
     return Path(spec.output_path) if spec.output_path else job_folder / "outputs" / "score"
 
 
+def template_order(spec: JobSpec, secrets: Mapping[str, str], workspace: Path, log: Path) -> str:
+    """Return what `batchmagic.scoring.instance.warm_template` takes for the template of a job."""
+    variables = environment.template_variables(spec, secrets)
+    preload = environment.modules_to_preload(spec, workspace)
+    return json.dumps([environment.check_interpreter(spec), variables, preload, str(log)])
+
+
 def assignment(
     spec: JobSpec,
     secrets: Mapping[str, str],

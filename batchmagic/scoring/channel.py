@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -62,10 +63,9 @@ class Channel:
 
     def order(self, word: str) -> None:
         """Ask the template to ``dump`` the process's traceback or to ``kill`` its group."""
-        try:
+        # If the template has hung up, how the process ended may still wait in the socket to be read.
+        with contextlib.suppress(OSError):
             send(self._watch.socket, {"op": word})
-        except OSError:
-            self._exited = self._exited or Exited(None)
 
     def receive(
         self, deadline: float, sink: Callable[[memoryview], object] | None = None

@@ -43,6 +43,14 @@ def prepare_job(frame: bytes) -> None:
             _jobs[spec["job"]] = InstanceJob(spec)
 
 
+def warm_template(order: str) -> None:
+    """Start a template that the first job here will need; called before the worker itself is ready."""
+    interpreter, variables, preload, log = json.loads(order)
+    template = Template(interpreter, variables, preload, Path(log))
+    template.start()
+    _keep_template(_template_key(interpreter, variables, preload), template)
+
+
 def run_lease(frame: bytes) -> bytes:
     """Score a lease as soon as a slot of its job is free and return the packed `LeaseReply`."""
     request = LeaseRequest.unpack(frame)
@@ -81,6 +89,10 @@ def _keep_template(key: str, template: Template) -> None:
             old.close()
 
 
+def _template_key(interpreter: str, variables: dict[str, str], preload: list[str]) -> str:
+    return json.dumps([interpreter, sorted(variables.items()), preload])
+
+
 class InstanceJob:
     """The slots and the template of one job on one instance.
 
@@ -102,7 +114,7 @@ class InstanceJob:
         self._slot_free = threading.Condition()
         self._stopped = False
         self._limiter = LogLimiter(self._make("logs/user"))
-        self._template_key = json.dumps([spec["interpreter"], spec["variables"], spec["preload"]])
+        self._template_key = _template_key(spec["interpreter"], spec["variables"], spec["preload"])
         template = _take_template(self._template_key)
         if template is None:
             log = self._make("logs/sys/template") / f"{spec['instance']}.txt"

@@ -93,6 +93,7 @@ class Slot:
         self._channel: Channel | None = None
         self._stopped = False
         self._stderr_start = 0
+        self._dump_start = 0
 
     def score(self, lease: LeaseRequest, mark_begun: Callable[[], None]) -> LeaseReply:
         """Return what became of a lease. Rows that it names are durable then."""
@@ -128,6 +129,7 @@ class Slot:
         if self._channel is not None:
             return None
         self._stderr_start = _size(Path(self.spec.child["stderr"]))
+        self._dump_start = _size(Path(self.spec.child["dump_file"]))
         channel = self._start_child(self.spec.child)
         self._channel = channel
         if self._stopped:
@@ -270,8 +272,11 @@ class Slot:
         status = message.status if isinstance(message, Exited) else None
         error = describe_death(status)
         tail = _read_from(Path(self.spec.child["stderr"]), self._stderr_start)[-_TAIL:].strip()
-        found = self._stood_at(tail) if "File " in tail else {"frame": None}
-        return {**error, "phase": "run", "frame": found["frame"], "traceback": tail or None}
+        dump = _read_from(Path(self.spec.child["dump_file"]), self._dump_start)
+        # The dump is what Python wrote when the signal came; a script may have sent it to its own stderr.
+        found = self._stood_at(dump if "File " in dump else tail)
+        said = [part for part in (found["traceback"] if dump else None, tail) if part]
+        return {**error, "phase": "run", "frame": found["frame"], "traceback": "\n".join(said) or None}
 
 
 def describe_death(status: int | None) -> dict[str, str]:

@@ -40,22 +40,26 @@ def cause_of(error: Mapping[str, Any] | None, groups: Sequence[ErrorGroup]) -> C
     if error and error.get("phase") in _NOT_THE_SCRIPT:
         return None
     group = _group_of(error, groups)
-    if error and (error.get("type") or error.get("message")):
+    if error and (error.get("file") or group is None) and (error.get("type") or error.get("message")):
         frame = error.get("frame")
         return Cause(
             type=str(error.get("type") or ""),
             message=str(error.get("message") or ""),
-            frame=_frame(frame) if frame else (group.frame if group else None),
-            file=str(error.get("file") or (group.example_file if group else "")),
-            mini_batch=error.get("mini_batch", group.example_mini_batch if group else None),
+            frame=_frame(frame) if frame else None,
+            file=str(error.get("file") or ""),
+            mini_batch=error.get("mini_batch"),
             place=_place(error),
         )
     if group is None:
         return None
+    # The first of its kind, so that message and file belong together.
     return Cause(
-        type=group.type, message=group.message, frame=group.frame,
-        file=group.example_file, mini_batch=group.example_mini_batch,
-    )  # fmt: skip
+        type=group.type,
+        message=group.message,
+        frame=group.frame,
+        file=group.example_file,
+        mini_batch=group.example_mini_batch,
+    )
 
 
 def _group_of(error: Mapping[str, Any] | None, groups: Sequence[ErrorGroup]) -> ErrorGroup | None:

@@ -34,6 +34,9 @@ class Meter:
     def observe(self, progress: Progress, at: float) -> Pace:
         """Return the pace, after counting in the snapshot taken `at` (seconds of any steady clock)."""
         done = progress.completed + progress.failed
+        if not done:
+            # The time before the first result is that of starting up, and says nothing about the pace.
+            self._seen.clear()
         self._seen.append((at, done))
         while len(self._seen) > 2 and at - self._seen[1][0] >= _WINDOW:  # noqa: PLR2004
             self._seen.popleft()
@@ -78,10 +81,10 @@ def trouble(progress: Progress) -> list[str]:
     parts = []
     if progress.retried:
         parts.append(f"{progress.retried:,} retried")
-    if progress.failed:
-        parts.append(f"{counted(progress.failed, 'mini-batch')} failed")
     if progress.files_failed:
         parts.append(f"{counted(progress.files_failed, 'file')} failed")
+    elif progress.failed:
+        parts.append(f"{counted(progress.failed, 'mini-batch')} failed")
     return parts
 
 
@@ -90,7 +93,7 @@ def progress_line(status: JobStatus, detail: str, progress: Progress, pace: Pace
     parts = [str(status)]
     if progress.mini_batches:
         done = progress.completed + progress.failed
-        parts += [f"{done:,}/{progress.mini_batches:,} mini-batches", f"{progress.rows:,} rows"]
+        parts += [f"{done:,}/{progress.mini_batches:,} mini-batches", counted(progress.rows, "row")]
     if status is JobStatus.RUNNING and pace.now > 0:
         parts.append(rate_text(pace.now))
         if pace.left is not None:

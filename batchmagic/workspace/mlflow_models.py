@@ -151,4 +151,4 @@ def _upload(client: Any, folder: Path) -> tuple[str, str]:
 
 
 def _first_line(error: Exception) -> str:
-    return redact_uris(str(error).strip().split("\n", 1)[0])[:300] or type(error).__name__
+    return redact_uris(str(error).strip().split("\n", 1)[0])[:700] or type(error).__name__

@@ -34,7 +34,9 @@ def definition(context: Context) -> BatchDeployment:
     target, file = context.given("target"), context.given("file")
     if file is not None:
         names = dict(zip(("endpoint_name", "name"), split_target(target), strict=True)) if target else {}
-        return read_definition(BatchDeployment, file, {**deployment_values(context, plain=True), **names})
+        return read_definition(
+            BatchDeployment, file, {**deployment_values(context, plain=True), **names, **assignments(context)}
+        )
     if target is None:
         raise UsageError("Name the deployment as ENDPOINT/DEPLOYMENT, or give a definition with --file.")
     endpoint, name = split_target(target)

@@ -47,9 +47,8 @@ def prune(context: Context) -> None:
     from batchmagic.workspace.retention import prune as prune_  # noqa: PLC0415
 
     arguments = context.arguments
-    gone = prune_(
-        context.client.session.read(), age(arguments.older_than), arguments.keep, dry_run=arguments.dry_run
-    )
+    older_than = age(arguments.older_than)
+    gone = prune_(context.client.session.read(), older_than, arguments.keep, dry_run=arguments.dry_run)
     if context.form != "table":
         show_rows(
             [{"kind": g.kind, "name": g.name, "bytes": g.bytes, "ended_at": g.ended_at} for g in gone],

@@ -1,4 +1,4 @@
-"""Scores sheets of handwritten digits, and says how sure the model is of each."""  # noqa: INP001 -- copied out
+"""Scores sheets of handwritten digits, and says how sure the model is of each."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ model: Any = None
 
 def init() -> None:
     """Load the model, once per scoring process."""
-    global model  # noqa: PLW0603 -- what init() makes, run() uses
+    global model
     model = mlflow.sklearn.load_model(os.path.join(os.environ["AZUREML_MODEL_DIR"], "model"))
     print("loaded", type(model).__name__)
 

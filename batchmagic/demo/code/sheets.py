@@ -1,4 +1,4 @@
-"""Reads the sheets: CSV files with one handwritten digit per line, as 64 grey values."""  # noqa: INP001 -- copied out
+"""Reads the sheets: CSV files with one handwritten digit per line, as 64 grey values."""
 
 from __future__ import annotations
 
