@@ -310,7 +310,8 @@ class Decisions:
         instance.init_failures += 1
         if instance.init_failures < MAX_INIT_FAILURES:
             return []
-        if self._usable():
+        # An instance that is still on its way may do better.
+        if self._usable() or len(self._instances) < self._settings.instance_count:
             return [Exclude(lease.instance)] if instance.init_failures == MAX_INIT_FAILURES else []
         phase = "the import of the scoring script" if event.error.get("phase") == "import" else "init()"
         return self._stop(Outcome.FAILED, "init_failed", f"{phase} failed on every instance", event.error)

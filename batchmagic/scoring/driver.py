@@ -219,7 +219,7 @@ class Driver:
             case HostStopping():
                 self._committer.flush()
                 return False
-            case InstancesFailed(detail) if not self._instances:
+            case InstancesFailed(detail) if not self._decisions.slots:
                 raise ComputeError(f"No instance starts on compute {self._spec.compute!r}: {detail}")
             case LeaseDone():
                 self._lease_done(message)

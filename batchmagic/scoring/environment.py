@@ -87,7 +87,6 @@ def template_variables(
     path = [str(Path(spec.interpreter.executable).parent), variables.get("PATH", os.defpath)]
     variables["PATH"] = os.pathsep.join(path)
     variables |= dict.fromkeys(_ONE_THREAD, "1")
-    variables["PYTHONDONTWRITEBYTECODE"] = "1"  # snapshots are read-only
     return variables | dict(secrets)
 
 

@@ -105,9 +105,11 @@ class JobLogs:
         temporary.replace(self._report)
 
     def failed_files(self, ledger: Ledger, plan: Plan) -> None:
-        """Write failed_files.csv: file, mini-batch, reason."""
+        """Write failed_files.csv: file, mini-batch, reason. Without failed files there is none."""
         keys = ledger.failed_keys()
         if not keys:
+            # What failed in an earlier run may have been scored again.
+            (self.folder / "failed_files.csv").unlink(missing_ok=True)
             return
         temporary = self.folder / ".failed_files.tmp"
         with temporary.open("w", encoding="utf-8", errors="surrogateescape", newline="") as file:

@@ -86,19 +86,27 @@ def first_line(cause: Cause) -> str:
     return _cut(f"{cause.type}: {message}" if cause.type and message else cause.type or message)
 
 
-def where_lines(cause: Cause) -> list[str]:
-    """Return the script's line and the file that it happened with."""
+def where_lines(cause: Cause, *, mini_batch_size: int) -> list[str]:
+    """Return the script's line, and the mini-batch that it happened with."""
     lines = []
     if cause.frame:
         file, line, function, source = cause.frame
         shown = f"   {source.strip()}" if source.strip() else ""
         lines.append(_cut(f"  {PurePath(file).name}, line {line}, in {function}:{shown}"))
-    parts = [f"file {PurePath(cause.file).name}"] if cause.file else []
-    if cause.mini_batch is not None:
-        parts.append(f"mini-batch {cause.mini_batch}")
-    if cause.place:
-        parts.append(cause.place)
+    parts = [part for part in (place_of(cause.file, cause.mini_batch, mini_batch_size), cause.place) if part]
     return [*lines, _cut(f"  {', '.join(parts)}")] if parts else lines
+
+
+def place_of(file: str, mini_batch: int | None, mini_batch_size: int) -> str:
+    """Return where in the input an error happened, as far as that is known: which file of several, is not."""
+    name = PurePath(file).name
+    if mini_batch is None:
+        return f"file {name}" if name else ""
+    if not name:
+        return f"mini-batch {mini_batch}"
+    if mini_batch_size == 1:
+        return f"file {name}, mini-batch {mini_batch}"
+    return f"mini-batch {mini_batch}, which begins with {name}"
 
 
 def verdict(record: JobRecord) -> str:
@@ -150,7 +158,11 @@ def failure_lines(
         The job's name as the reader shall type it.
     """
     cause = cause_of(record.error, groups)
-    lines = [first_line(cause), *where_lines(cause)] if cause else []
+    lines = (
+        [first_line(cause), *where_lines(cause, mini_batch_size=record.spec.settings.mini_batch_size)]
+        if cause
+        else []
+    )
     lines.append(verdict(record))
     typed = name or record.name
     steps = next_steps(record, has_groups=bool(groups), command=command, name=typed)

@@ -9,7 +9,7 @@ from batchmagic.entities.status import JobStatus
 from batchmagic.errors import JobException
 from batchmagic.sdk import follow
 from batchmagic.sdk.failure import failure_lines
-from batchmagic.sdk.pace import Meter, clock, counted, headline, progress_line, rate_text
+from batchmagic.sdk.pace import Meter, clock, headline, progress_line, rate_text
 from batchmagic.sdk.results import output_file
 
 if TYPE_CHECKING:
@@ -88,7 +88,7 @@ def summary(session: Session, record: JobRecord) -> list[str]:
         lines.append(f"Detail: {record.status_detail}")
     if progress.mini_batches:
         retried = f", {progress.retried:,} retried" if progress.retried else ""
-        done = f"{progress.completed:,} of {counted(progress.mini_batches, 'mini-batch')} succeeded{retried}"
+        done = f"{progress.completed:,} of {progress.mini_batches:,} succeeded{retried}"
         lines += [f"Mini-batches: {done}", f"Rows: {progress.rows:,}"]
     if progress.seconds:
         rate = (progress.completed + progress.failed) / progress.seconds

@@ -4,12 +4,10 @@ import os
 from typing import TYPE_CHECKING
 
 import pytest
-from main_job_support import Lab
+from main_job_support import LEAK, Lab
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-
-LEAK = "BATCHMAGIC_TEST_OF_THE_HOST"
 
 
 @pytest.fixture(scope="module")

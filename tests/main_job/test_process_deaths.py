@@ -9,7 +9,6 @@ import sys
 import time
 from collections import Counter
 
-import psutil
 import pytest
 from main_job_support import COMPUTE, ENDPOINT, is_gone, until
 
@@ -153,7 +152,7 @@ def test_a_host_that_dies_again_and_again_gives_its_jobs_up(lab, running):
     record = lab.ended(name)
     assert record.status == "NotResponding"
     assert "serves quick" in record.error["message"]
-    assert not psutil.pid_exists(lab.supervisor()) or is_gone(lab.supervisor())
+    until(lambda: is_gone(lab.supervisor()), of="the end of the supervisor")
     lab.client.jobs.resume(name)
     check_done_once(lab, name, gate)
     assert lab.job(name).run == 2

@@ -5,10 +5,13 @@ from __future__ import annotations
 import os
 import signal
 import sys
+import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+
+from batchmagic.scoring.child.frames import pack
 
 if TYPE_CHECKING:
     from owner import Owner
@@ -23,6 +26,14 @@ def test_prepare_reports_interpreter_and_imports(owner: Owner):
     assert ready["imports"]["json"] >= 0
     assert ready["imports"]["no_such_module_anywhere"].startswith("ModuleNotFoundError")
     assert ready["threads"] == 1
+
+
+def test_requests_that_arrive_together_are_all_served(owner: Owner):
+    owner.control.sendall(
+        pack({"op": "prepare", "preload": ["json"]}) + pack({"op": "prepare", "preload": ["csv"]})
+    )
+    answers = [owner.reader.read(time.monotonic() + 10) for _ in range(2)]
+    assert [list(frame.header["imports"]) for frame in answers] == [["json"], ["csv"]]
 
 
 @pytest.mark.parametrize("spawn", [False, True])

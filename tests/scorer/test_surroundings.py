@@ -8,6 +8,7 @@ import stat
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import owner as driver
 import pytest
 
 if TYPE_CHECKING:
@@ -100,7 +101,6 @@ def test_variables_arguments_and_folder_are_set_before_the_import(owner: Owner):
 at_import = [os.environ['MINE'], os.getcwd(), sys.argv, __name__, __file__, sys.path[0], tempfile.gettempdir()]
 def report(): return at_import
 """
-    owner.prepare("tempfile")
     tmp = owner.folder / "tmp"
     tmp.mkdir()
     process = owner.ready(
@@ -113,6 +113,16 @@ def report(): return at_import
     assert file == str(process.folder / "code" / "score.py")
     assert first == str(process.folder / "code")
     assert temporary == str(tmp)
+
+
+def test_the_template_does_not_settle_where_temporary_files_go(tmp_path: Path):
+    (tmp_path / "asks.py").write_text("import tempfile\ntempfile.gettempdir()\n")
+    mine = tmp_path / "mine"
+    mine.mkdir()
+    with driver.owner(tmp_path, env={"PYTHONPATH": str(tmp_path)}) as owner:
+        owner.prepare("asks")
+        script = "import tempfile\ndef run(mb): return [tempfile.gettempdir()]\n"
+        assert owner.ready(script, env={"TMPDIR": str(mine)}).one("/a", "/b").raw.decode() == f"{mine}\n"
 
 
 def test_siblings_and_packages_of_the_code_folder_can_be_imported_whatever_their_names(owner: Owner):
@@ -136,8 +146,10 @@ def test_siblings_and_packages_of_the_code_folder_can_be_imported_whatever_their
 def test_a_script_with_the_name_of_a_library_does_not_replace_it(owner: Owner):
     folder = owner.folder / "code"
     folder.mkdir()
-    (folder / "json.py").write_text("def run(mb): return ['mine']\n", encoding="utf-8")
-    assert owner.ready(folder / "json.py").one("/a", "/b").raw == b"mine\n"
+    (folder / "json.py").write_text(
+        "import json\ndef run(mb): return [json.dumps('mine')]\n", encoding="utf-8"
+    )
+    assert owner.ready(folder / "json.py").one("/a", "/b").raw == b'"""mine"""\n'
 
 
 def test_main_is_empty_and_child_processes_of_the_script_work(owner: Owner):

@@ -74,7 +74,7 @@ def test_stream_ends_with_a_summary(
     assert lines[0] == f"RunId: {job}"
     summary = lines[lines.index("Execution Summary") :]
     assert "Status: Completed · 1 file failed" in summary
-    assert "Mini-batches: 4 of 5 mini-batches succeeded" in summary
+    assert "Mini-batches: 4 of 5 succeeded" in summary
     assert summary[-1].startswith("Output: ")
     assert any("5/5 mini-batches" in line for line in lines)
 
@@ -86,7 +86,7 @@ def test_stream_of_a_failed_job_raises_the_scripts_error(client: MLClient, held:
     lines = str(caught.value).splitlines()
     assert lines[0] == "ValueError: could not convert string to float: 'n/a'"
     assert lines[1] == "  score.py, line 9, in run:   pred = model.predict(df.astype(float))"
-    assert lines[2] == "  file 0.csv, mini-batch 0"
+    assert lines[2] == "  mini-batch 0, which begins with 0.csv"
     assert lines[3] == (
         f"Job {job} Failed after 0:02: 11 failed files is over error_threshold=10 (3 of 5 mini-batches kept)."
     )

@@ -6,6 +6,7 @@ import pytest
 from sdk_support import ERROR
 
 from batchmagic.entities.progress import Progress
+from batchmagic.entities.settings import Settings
 from batchmagic.entities.status import JobStatus
 from batchmagic.sdk.failure import cause_of, failure_lines, short_name
 from batchmagic.sdk.pace import Meter, Pace, clock, counted, headline, progress_line, rate_text
@@ -101,10 +102,17 @@ def test_message_and_file_belong_together() -> None:
     assert cause_of(None, []) is None
 
 
+class Spec:
+    """As much of a job's specification."""
+
+    settings = Settings(mini_batch_size=1)
+
+
 class Ended:
     """As much of a job's record as the words are made of."""
 
     name = "amber-falcon-3f9a"
+    spec = Spec()
     status = JobStatus.FAILED
     status_detail = "none of the first 10 mini-batches succeeded"
     progress = Progress(mini_batches=2000, failed=10, seconds=8)
@@ -135,6 +143,7 @@ def test_a_failure_has_at_most_eight_lines_of_bounded_length() -> None:
 def test_what_to_type_next_uses_the_readers_words() -> None:
     lines = failure_lines(Ended(), [GROUP], command="%batch", name="amber")
     assert "  %batch job errors amber --full" in lines[-3]
+    assert lines[2] == "  file patients-0107.csv, mini-batch 106"
 
 
 def test_short_names() -> None:

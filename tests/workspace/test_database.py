@@ -199,22 +199,23 @@ def test_a_damaged_file_is_named_and_keeps_every_byte(tmp_path, damage, readonly
 
 
 def test_damage_beside_a_write_ahead_log_is_not_made_worse(tmp_path, peer):
-    path = tmp_path / "store.db"
-    peer.ask(f"exec({OPEN!r}); db = open_database(Path({str(path)!r}), metadata=metadata, create=True)")
-    peer.ask("exec(\"with db.write() as c: c.execute(insert(items), [{'word': 'x' * 500}] * 300)\")")
-    peer.end()  # killed: the log stays
-    path.write_bytes(_cut(path.read_bytes()) + b"garbage" * 50)
-    before, log = path.read_bytes(), (tmp_path / "store.db-wal").read_bytes()
-    assert log
-    try:
-        opened(path).close()
-    except StoreCorrupted:
-        assert path.read_bytes() == before
-        assert (tmp_path / "store.db-wal").read_bytes() == log
-    else:
-        reopened = opened(path)
-        assert len(words(reopened)) == 300  # the log held it all
-        reopened.close()
+    path, log = tmp_path / "store.db", tmp_path / "store.db-wal"
+    database = opened(path)
+    for number in range(300):
+        add(database, f"word {number}" * 20)
+    database.close()
+    peer.ask(f"exec({OPEN!r}); db = open_database(Path({str(path)!r}), metadata=metadata, create=False)")
+    peer.ask(
+        "w = db.write(); w.__enter__().execute(insert(items).values(word='last')); w.__exit__(None, None, None)"
+    )
+    peer.end()  # killed, so what it wrote is in the log only
+    content = path.read_bytes()  # a page that the log does not hold anew
+    path.write_bytes(content[: 6 * 4096] + b"\xa5" * 4096 + content[7 * 4096 :])
+    before = path.read_bytes(), log.read_bytes()
+    assert before[1]
+    with pytest.raises(StoreCorrupted):
+        opened(path)
+    assert (path.read_bytes(), log.read_bytes()) == before
 
 
 def test_damage_that_shows_while_working_is_named_too(database, tmp_path):
@@ -318,20 +319,39 @@ def test_of_two_processes_that_migrate_at_once_one_does(database, peers):
 
 
 def test_of_many_processes_that_create_at_once_all_use_one_file(tmp_path, peers):
-    path = tmp_path / "store.db"
-    all_ = [peers() for _ in range(4)]
-    for one in all_:
-        one.ask("import batchmagic.workspace.database")
-    for number, one in enumerate(all_):
-        one.tell(
-            f"exec({OPEN!r}); db = open_database(Path({str(path)!r}), metadata=metadata, create=True); "
-            f"w = db.write(); w.__enter__().execute(insert(items).values(word='{number}')); w.__exit__(None, None, None)"
-        )
-    assert [one.hear() for one in all_] == ["None"] * 4
-    database = opened(path)
-    assert sorted(words(database)) == ["0", "1", "2", "3"]
+    all_ = [peers() for _ in range(3)]
+    for round_ in range(3):
+        path = tmp_path / str(round_) / "store.db"
+        path.parent.mkdir()
+        for number, one in enumerate(all_):
+            one.tell(
+                f"exec({OPEN!r}); db = open_database(Path({str(path)!r}), metadata=metadata, create=True); "
+                f"w = db.write(); w.__enter__().execute(insert(items).values(word='{number}')); "
+                "w.__exit__(None, None, None)"
+            )
+        assert [one.hear() for one in all_] == ["None"] * 3
+        database = opened(path)
+        assert sorted(words(database)) == ["0", "1", "2"]
+        database.close()
+        assert [found.name for found in path.parent.iterdir() if "new" in found.name] == []
+
+
+def test_the_slower_of_two_that_create_does_not_replace_the_others_file(tmp_path, peer):
+    path, gate = tmp_path / "store.db", tmp_path / "gate"
+    os.mkfifo(gate)
+    peer.ask(f"exec({OPEN!r}); import os; link = os.link")
+    peer.ask(f"os.link = lambda *names: (open({str(gate)!r}).read(), link(*names))")
+    peer.tell(
+        f"db = open_database(Path({str(path)!r}), metadata=metadata, create=True); "
+        "r = db.read(); answer = r.__enter__().execute(select(items.c.word)).scalars().all()"
+    )
+    with gate.open("w"):  # its file is ready and has no name yet
+        database = opened(path)
+        add(database, "first")
+    assert peer.hear() == "['first']"
+    assert words(database) == ["first"]
     database.close()
-    assert [path.name for path in tmp_path.iterdir() if "new" in path.name] == []
+    peer.end()
 
 
 def test_a_full_disk_says_so(database):

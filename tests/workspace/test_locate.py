@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from batchmagic.entities import BatchEndpoint, Model
 from batchmagic.errors import (
     InvalidName,
     ResourceNotFoundError,
@@ -156,8 +157,6 @@ def test_a_readable_one_is_closed_to_others_when_opened(tmp_path):
 
 
 def test_it_can_be_moved(tmp_path, model_folder):
-    from batchmagic.entities import Model  # noqa: PLC0415
-
     root = make(tmp_path / "a")
     with Workspace.open(root) as workspace:
         workspace.assets.register_model(Model(name="heart", path=model_folder))
@@ -181,14 +180,34 @@ def test_two_processes_that_make_it_at_once_share_it(tmp_path, peers):
     both = [peers(), peers()]
     for one in both:
         one.ask("from batchmagic.workspace import Workspace; from batchmagic.entities import BatchEndpoint")
-    for number, one in enumerate(both):
-        one.tell(
-            f"ws = Workspace.find({str(tmp_path / 'ws')!r}, create=True); "
-            f"ws.endpoints.put(BatchEndpoint(name='end{number}'))"
-        )
-    assert [one.hear() for one in both] == ["None", "None"]
-    with Workspace.open(tmp_path / "ws") as workspace:
-        assert [endpoint.name for endpoint in workspace.endpoints.list()] == ["end0", "end1"]
+    for round_ in range(3):
+        root = tmp_path / f"ws{round_}"
+        for number, one in enumerate(both):
+            one.tell(
+                f"ws = Workspace.find({str(root)!r}, create=True); ws.endpoints.put(BatchEndpoint(name='end{number}'))"
+            )
+        assert [one.hear() for one in both] == ["None", "None"]
+        with Workspace.open(root) as workspace:
+            assert [endpoint.name for endpoint in workspace.endpoints.list()] == ["end0", "end1"]
+    assert sorted(path.name for path in tmp_path.iterdir()) == [f"ws{round_}" for round_ in range(3)]
+
+
+def test_half_of_a_workspace_is_never_seen(tmp_path, peer):
+    root, gate = tmp_path / "ws", tmp_path / "gate"
+    os.mkfifo(gate)
+    peer.ask("import os; from batchmagic.workspace import Workspace; rename = os.rename")
+    peer.ask(f"os.rename = lambda *names: (open({str(gate)!r}).read(), rename(*names))")
+    peer.tell(
+        f"ws = Workspace.find({str(root)!r}, create=True); answer = ws.created, ws.endpoints.get('heart').name"
+    )
+    with gate.open("w"):  # it has made one and not given it its name
+        assert not root.exists()
+        with Workspace.find(root, create=True) as workspace:
+            assert workspace.created
+            workspace.endpoints.put(BatchEndpoint(name="heart"))
+    assert peer.hear() == "(False, 'heart')"
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["gate", "ws"]
+    peer.end()
 
 
 def test_a_folder_without_its_database_becomes_one_again_and_keeps_what_is_in_it(tmp_path):

@@ -8,6 +8,7 @@ from pathlib import Path, PurePath
 from typing import TYPE_CHECKING, Any
 
 from batchmagic.cli.render import done, note, show_rows
+from batchmagic.sdk.failure import place_of
 from batchmagic.sdk.pace import counted
 
 if TYPE_CHECKING:
@@ -46,18 +47,19 @@ def errors(context: Context) -> None:
     print(f"{counted(len(groups), 'kind')} of error; {counted(files, 'file')} failed for good")
     for group in groups:
         print()
-        _print_group(group, full=context.arguments.full)
+        where = place_of(group.example_file, group.example_mini_batch, record.spec.settings.mini_batch_size)
+        _print_group(group, where, full=context.arguments.full)
     if not context.arguments.full:
         print(f"\nNext: {context.command} job errors {record.name} --full")
 
 
-def _print_group(group: ErrorGroup, *, full: bool) -> None:
+def _print_group(group: ErrorGroup, where: str, *, full: bool) -> None:
     count = f"{group.files:,}" if group.files else f"({group.count:,})"
     pad = " " * (len(count) + 3)
     message = " ".join(group.message.split())
     print(f"{count} × {group.type}: {message}")  # noqa: RUF001 - what a person reads as times
-    if group.example_file:
-        print(f"{pad}first in {group.example_file} (mini-batch {group.example_mini_batch})")
+    if where:
+        print(f"{pad}first in {where}")
     if group.frame:
         file, line, function, source = group.frame
         print(f"{pad}{PurePath(file).name}, line {line}, in {function}:   {source.strip()}")

@@ -70,7 +70,7 @@ def _doubles(pa: Any, pc: Any, values: Any) -> Any:
     """Write doubles as Python does: ``.0`` where integral, and Python's own text where the two differ."""
     numpy = sys.modules["numpy"]
     size = numpy.abs(values)
-    same = (size < _HIGH) & (size >= 0)
+    same = (size < _HIGH) & ((size >= _LOW) | (size == 0))
     known = numpy.where(same, values, 0.0)
     texts = pc.cast(pa.array(known), pa.large_string())
     is_whole = (known == numpy.round(known)).astype("int8")
