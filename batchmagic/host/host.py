@@ -62,7 +62,8 @@ class Host:
         self._drivers: dict[str, tuple[Driver, threading.Thread]] = {}
         self._words: dict[str, str] = {}
         self._failed_starts = 0
-        self._target = -1
+        self._asked = 0
+        self._idle_since: dict[str, float] = {}
         self._last_used = time.monotonic()
         self._lost = threading.Event()
 
@@ -141,7 +142,7 @@ class Host:
             self._drivers[job][0].inbox.put(event)
         if event.reason is LeaveReason.CLOSED:
             return
-        self._target = -1  # what was lost is started anew
+        self._asked = len(self._instances.instances())  # what was lost is asked for anew
         if event.reason is LeaveReason.FAILED:
             self._failed_starts += 1
             if self._failed_starts >= MAX_FAILED_STARTS:
@@ -150,27 +151,33 @@ class Host:
                 self._failed_starts = 0
 
     def _scale(self) -> None:
-        """Have as many instances as the jobs hold; surplus ones leave after the compute's idle time."""
-        demand = self._seats.demand
+        """Have the instances that jobs hold; one that nobody held for the compute's idle time leaves."""
+        want = max(self._seats.demand, self._definition.min_instances)
+        present = {instance.name for instance in self._instances.instances()}
         now = time.monotonic()
-        if demand:
-            self._last_used = now
-        target = max(demand, self._definition.min_instances)
-        idle = now - self._last_used >= self._definition.idle_time_before_scale_down
-        present = len(self._instances.instances())
-        if target < max(present, self._target) and not (idle or demand):
-            target = max(present, self._target)
-        if target != self._target:
-            self._target = target
-            self._instances.scale_to(target, keep=frozenset(self._seats.holders))
+        self._idle_since = {
+            name: self._idle_since.get(name, now) for name in present if name not in self._seats.holders
+        }
+        if want > self._asked:
+            self._asked = max(want, len(present))
+            self._instances.scale_to(self._asked, keep=present)
+            return
+        limit = self._definition.idle_time_before_scale_down
+        expired = {name for name, since in self._idle_since.items() if now - since >= limit}
+        fewer = max(want, len(present) - len(expired))
+        if fewer < len(present):
+            self._asked = fewer
+            self._instances.scale_to(fewer, keep=present - expired)
 
     def _may_leave(self) -> bool:
-        """Whether nothing is left to do; the claim is given back then, unless a job came at the last moment."""
-        if self._drivers or self._target > 0 or self._definition.min_instances:
+        """Whether nothing is left to do: no job, no instance, and the compute's idle time has passed."""
+        if self._drivers:
+            self._last_used = time.monotonic()
+            return False
+        if self._asked or self._instances.instances() or self._definition.min_instances:
             return False
         if time.monotonic() - self._last_used < self._definition.idle_time_before_scale_down:
             return False
-        # Whoever queued a job before the claim is gone trusts this host with it, so one more look follows.
         return not self._workspace.jobs.unfinished(self._compute)
 
     # --- jobs

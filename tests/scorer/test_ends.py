@@ -84,6 +84,15 @@ def test_an_idle_process_ends_when_the_data_socket_is_closed(owner: Owner):
     assert process.exit(1.0) == 0
 
 
+def test_a_process_whose_owner_is_gone_ends_without_a_word(owner: Owner):
+    process = owner.ready("def run(mb):\n    input()\n    return mb\n", output_format="jsonl")
+    process.lease(*[["/a"]] * 1000)
+    assert process.header()["status"] == "error"
+    process.data.close()
+    assert process.exit(2.0) == 0
+    assert process.text("stderr") == ""
+
+
 def test_what_a_process_leaves_behind_is_killed_when_it_ends(owner: Owner):
     process = owner.ready(HANG)
     pids = list(map(int, process.text("stdout").split()))

@@ -268,7 +268,7 @@ def test_a_server_that_does_not_answer_is_a_warning_after_two_seconds(ws, mlflow
         monkeypatch.setenv("MLFLOW_TRACKING_URI", f"http://me:c4n4ry@127.0.0.1:{deaf.getsockname()[1]}")
         began = time.monotonic()
         found = register_model(ws, Model(name="heart", type="mlflow_model", path=mlflow_folder))
-        assert 1.9 < time.monotonic() - began < 4
+        assert 1.9 < time.monotonic() - began < 10
         assert found.version == "1"
         assert found.mlflow_uri is None
         (warning,) = found.warnings
@@ -277,7 +277,7 @@ def test_a_server_that_does_not_answer_is_a_warning_after_two_seconds(ws, mlflow
         began = time.monotonic()
         with pytest.raises(ResourceNotFoundError, match="no answer within 2 s"):
             resolve_model(ws, "models:/heart/1")
-        assert 1.9 < time.monotonic() - began < 4
+        assert 1.9 < time.monotonic() - began < 10
     monkeypatch.delenv("MLFLOW_TRACKING_URI")
     again = resolve_model(ws, Model(name="heart", type="mlflow_model", path=mlflow_folder))
     assert (again.version, again.mlflow_uri, again.warnings) == ("1", "models:/heart/1", ())
@@ -302,9 +302,9 @@ def test_the_first_use_is_paid_once(tmp_path, cache, store):
     store(tmp_path / "one.db")
     (template,) = cache.joinpath("batchmagic").iterdir()
     made = template.stat().st_mtime_ns
-    began = time.monotonic()
+    began = time.process_time()
     client = store(tmp_path / "two.db")
-    assert time.monotonic() - began < 2  # building one took MLflow several
+    assert time.process_time() - began < 1.5  # building one takes MLflow several
     assert template.stat().st_mtime_ns == made
     client.create_registered_model("x")
     assert store(tmp_path / "three.db").search_registered_models() == []

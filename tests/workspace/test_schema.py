@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import statistics
 import time
 
 from sqlalchemy import MetaData
@@ -44,16 +43,17 @@ def test_progress_and_states_are_cheap_and_opening_too(ws, spec):
     for _ in range(200):
         ws.jobs.submit(spec())
     job = ws.jobs.submit(spec("one"))
-    times = []
-    for number in range(100):
+    # The best of many: what it costs, not what else the disk was doing.
+    assert best(100, lambda: ws.jobs.set_progress(job.name, Progress(completed=1))) < 0.005
+    states = iter((JobStatus.PREPARING, JobStatus.RUNNING, JobStatus.FINALIZING, JobStatus.COMPLETED))
+    assert best(4, lambda: ws.jobs.transition(job.name, next(states))) < 0.005
+    assert best(5, lambda: Workspace.open(ws.root).close()) < 0.1
+
+
+def best(times, act):
+    def once():
         began = time.perf_counter()
-        ws.jobs.set_progress(job.name, Progress(completed=number))
-        times.append(time.perf_counter() - began)
-    assert statistics.median(times) < 0.005
-    began = time.perf_counter()
-    for status in (JobStatus.PREPARING, JobStatus.RUNNING, JobStatus.FINALIZING, JobStatus.COMPLETED):
-        ws.jobs.transition(job.name, status)
-    assert time.perf_counter() - began < 4 * 0.02
-    began = time.perf_counter()
-    Workspace.open(ws.root).close()
-    assert time.perf_counter() - began < 0.25
+        act()
+        return time.perf_counter() - began
+
+    return min(once() for _ in range(times))
