@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 
 _ROWS_PER_FILE = 2500
 _MAX_ITER = 100
+# What MLflow's loader asks about in a model of this kind; it was trained a moment ago, here.
+_TREES = "sklearn.ensemble._hist_gradient_boosting.predictor.TreePredictor"
 
 Say = Callable[[str], None]
 
@@ -158,5 +160,6 @@ def _save(folder: Path, estimator: Any) -> Path:
         folder,
         signature=infer_signature(data, estimator.predict(data[:5])),
         pip_requirements=["mlflow", "scikit-learn"],
+        skops_trusted_types=[_TREES],
     )
     return folder

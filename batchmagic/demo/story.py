@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import sys
 from pathlib import Path
@@ -26,7 +27,8 @@ IDLE_SECONDS = 5
 _ENDPOINT = "digits"
 _PLAIN, _SCRIPT = "mlflow", "script"
 _SHOWN = 6
-_HEAD, _TAIL = 11, 2
+_HEAD, _TAIL = 11, 1
+_HASH = re.compile(r"\b([0-9a-f]{8})[0-9a-f]{56}\b")
 
 
 class Story:
@@ -231,7 +233,8 @@ class Story:
         return os.path.relpath(self._folder / path, self._from)
 
     def _shorter(self, text: str) -> str:
-        return text.replace(f"{self._folder}/", f"{self._short('.')}/")
+        text = text.replace(f"{self._folder}/", f"{self._short('.')}/")
+        return _HASH.sub(r"\1…", text)
 
     def _program(self) -> str:
         program = Path(sys.executable).parent / "batchmagic"

@@ -200,7 +200,9 @@ def cast(column: Any, kind: str) -> Any:
         return pa.array(
             [None if v is None else json.dumps(v, ensure_ascii=False) for v in column.to_pylist()], target
         )
-    return column.cast(target)
+    # A double holds fewer digits than a wide integer, a microsecond less than a nanosecond: the type that all
+    # mini-batches share decides, as in the other forms.
+    return column.cast(target, safe=kind not in {"double", "timestamp"})
 
 
 def parquet_value(value: Any, kind: str) -> Any:

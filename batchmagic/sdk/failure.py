@@ -16,7 +16,6 @@ if TYPE_CHECKING:
     from batchmagic.workspace.job_records import JobRecord
     from batchmagic.workspace.ledger_errors import ErrorGroup
 
-MAX_LINES = 8
 # Then the verdict says it all, and the script has no part in it.
 _NOT_THE_SCRIPT = frozenset({"host", "job", "engine"})
 _WIDTH = 200
@@ -166,7 +165,7 @@ def failure_lines(
     lines.append(verdict(record))
     typed = name or record.name
     steps = next_steps(record, has_groups=bool(groups), command=command, name=typed)
-    return [line for line in lines if line][: MAX_LINES - len(steps)] + steps
+    return [line for line in lines if line] + steps
 
 
 def _cut(text: str) -> str:

@@ -53,7 +53,7 @@ def test_readable_while_the_job_runs(lab):
     gate = lab.gate()
     lab.deploy("talking", gate.script(TALKING), mini_batch_size=1, max_concurrency_per_instance=1)
     name = lab.invoke("talking", 3)
-    until(lambda: (gate.folder / "000.csv").exists())
+    until((gate.folder / "000.csv").exists)
     logs = lab.client.jobs.logs
     printed = logs(name, "process000.stdout.txt")
     assert printed.startswith("from init\nfrom run 000.csv\n")
@@ -80,7 +80,7 @@ def test_a_flood_of_100_mb_stays_small(lab):
     lab.deploy("flood", gate.script(FLOOD), mini_batch_size=1, max_concurrency_per_instance=1)
     before = lab.run("flood", ["001.csv"]) and lab.host().memory_info().rss
     name = lab.invoke("flood", 3)
-    until(lambda: (gate.folder / "flooded").exists())
+    until((gate.folder / "flooded").exists)
     path = lab.logs(name) / "user" / "stdout" / "i0" / "process000.stdout.txt"
     # Offsets do not move: the file is as long as what was written, and takes little of the disk.
     until(lambda: path.stat().st_blocks * 512 < 8 << 20, 10, of="a small file")

@@ -69,6 +69,7 @@ def test_a_table_comes_back_as_it_was(tmp_path: Path, form: str) -> None:
     assert list(found.columns[:6]) == list(TABLE.columns)
     # Azure's form writes a missing text and an empty one alike.
     assert list(found["code"].fillna("") if form == "azure" else found["code"]) == list(TABLE["code"])
+    assert found["code"].dtype == "str"
     assert found["count"].dtype == "int64"
     assert list(found["count"]) == list(TABLE["count"])
     assert found["gaps"].dtype == "Int64"

@@ -47,11 +47,11 @@ def prefer_as_oom_victim() -> None:
 def child_pids() -> list[int]:
     """Return the children of this process, as far as the system tells."""
     me = os.getpid()
-    with contextlib.suppress(OSError, ValueError), open(
-        f"/proc/{me}/task/{me}/children", encoding="ascii"
-    ) as file:
-        return [int(pid) for pid in file.read().split()]
-    return []
+    try:
+        with open(f"/proc/{me}/task/{me}/children", encoding="ascii") as file:
+            return [int(pid) for pid in file.read().split()]
+    except (OSError, ValueError):
+        return []
 
 
 def thread_count() -> int:
