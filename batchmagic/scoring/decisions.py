@@ -232,7 +232,13 @@ class Decisions:
             self._blame.pop(member.key, None)
             self._count(member, succeeded=True)
             return [Record(attempt, final=True)]
-        self._last_error = attempt.error
+        self._last_error = {
+            **(attempt.error or {}),
+            "mini_batch": member.mini_batch,
+            "part": member.part,
+            "instance": attempt.instance,
+            "slot": attempt.slot,
+        }
         blame = self._blame.setdefault(member.key, _Blame())
         blame.failures += 1
         retries = 0 if member.part else self._settings.max_retries

@@ -43,6 +43,7 @@ from batchmagic.scoring.reporter import Reporter
 from batchmagic.scoring.segments import SegmentWriter
 from batchmagic.scoring.sizing import slots_that_fit
 from batchmagic.scoring.spool import begun_mark, spool_of, write_nonce
+from batchmagic.scoring.verdict import with_file
 from batchmagic.scoring.wire import INIT_FAILED, STOPPED, UNKNOWN_JOB, LeaseReply
 from batchmagic.workspace.ledger import Ledger
 
@@ -387,6 +388,7 @@ class Driver:
             return
         if self._reporter.record.status is JobStatus.CANCEL_REQUESTED:
             stop = Stop(Outcome.CANCELED, "canceled", "canceled")
+        stop = with_file(stop, self._plan)
         completed = stop.outcome is Outcome.COMPLETED
         if completed and not self._committer.progress().files_failed:
             shutil.rmtree(spool_of(self._folder), ignore_errors=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from batchmagic.entities.status import JobStatus
@@ -12,6 +13,7 @@ if TYPE_CHECKING:
     from batchmagic.entities.progress import Progress
     from batchmagic.entities.settings import Settings
     from batchmagic.scoring.events import Stop
+    from batchmagic.scoring.plan import Plan
 
 STATUS = {
     Outcome.COMPLETED: JobStatus.COMPLETED,
@@ -36,6 +38,14 @@ def closing_words(stop: Stop, progress: Progress, settings: Settings) -> str:
     if progress.files_failed:
         return f"{progress.files_failed} files failed"
     return fewer_rows(settings, progress)
+
+
+def with_file(stop: Stop, plan: Plan) -> Stop:
+    """Return the verdict with a file of the mini-batch that its error is from, for people to begin with."""
+    if not stop.error or "mini_batch" not in stop.error:
+        return stop
+    file = plan.paths_of(stop.error["mini_batch"], stop.error["part"])[0]
+    return replace(stop, error={"file": file, **stop.error})
 
 
 def job_error(stop: Stop) -> dict[str, Any] | None:

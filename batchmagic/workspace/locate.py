@@ -32,8 +32,17 @@ def locate(path: str | os.PathLike[str] | None = None, *, start: Path | None = N
 
 
 def exists(root: Path) -> bool:
-    """Return whether there is a workspace at `root`."""
-    return (root / DATABASE).exists()
+    """Return whether there is a workspace at `root`.
+
+    Raises
+    ------
+    WorkspaceNotPrivate
+        If `root` is closed to this user.
+    """
+    try:
+        return (root / DATABASE).exists()
+    except PermissionError:
+        raise _not_private(root) from None
 
 
 def check_private(root: Path) -> None:
@@ -45,11 +54,7 @@ def check_private(root: Path) -> None:
         Otherwise.
     """
     if not _is_private(root):
-        raise WorkspaceNotPrivate(
-            f"{root} belongs to another user or can be written by others.",
-            target="workspace",
-            hint=f"Use a folder of your own, or: chmod go-rwx {root}",
-        )
+        raise _not_private(root)
 
 
 def missing(root: Path) -> ResourceNotFoundError:
@@ -73,15 +78,27 @@ def _nearest(here: Path) -> Path | None:
     home = Path.home()
     for folder in (here, *here.parents):
         candidate = folder / FOLDER
-        if exists(candidate) and _is_private(candidate):
+        # In this order: one of another user may be closed to us, which is no reason to fail.
+        if _is_private(candidate) and exists(candidate):
             return candidate
         if folder == home or folder.is_mount():
             return None
     return None
 
 
+def _not_private(root: Path) -> WorkspaceNotPrivate:
+    return WorkspaceNotPrivate(
+        f"{root} belongs to another user or can be written by others.",
+        target="workspace",
+        hint=f"Use a folder of your own, or: chmod go-rwx {root}",
+    )
+
+
 def _is_private(folder: Path) -> bool:
-    # Both the name and what it leads to: a link that someone else placed is not ours.
-    link, real = folder.lstat(), folder.stat()
+    try:
+        # Both the name and what it leads to: a link that someone else placed is not ours.
+        link, real = folder.lstat(), folder.stat()
+    except (FileNotFoundError, PermissionError):
+        return False
     mine = link.st_uid == real.st_uid == os.geteuid()
     return mine and not stat.S_IMODE(real.st_mode) & 0o022

@@ -136,7 +136,7 @@ def test_error_threshold_counts_failed_files(failures, threshold, outcome):
 def test_nothing_succeeds_at_first_is_systematic_unless_a_threshold_or_no_fail_fast_is_given():
     fast = Run(100, max_retries=0).handle(InstanceUp("i0", 1)).answer(lambda _: Kind.ERROR)
     assert (fast.stop.reason, len(fast.final())) == ("systematic", 10)
-    assert fast.stop.error == ERROR
+    assert fast.stop.error == {**ERROR, "mini_batch": 9, "part": 0, "instance": "", "slot": 0}
     for settings in ({"error_threshold": -1}, {"fail_fast": False}):
         slow = Run(100, max_retries=0, **settings).handle(InstanceUp("i0", 1)).answer(lambda _: Kind.ERROR)
         assert (slow.stop.reason, len(slow.final())) == ("no_success", 100)

@@ -31,6 +31,7 @@ def run_tests(folder: Path, source: str, **variables: str) -> subprocess.Complet
     (folder / "conftest.py").write_text(RULES.read_text())
     (folder / "test_it.py").write_text(source)
     environment = {name: value for name, value in os.environ.items() if name != "CI"} | variables
+    environment["PYTEST_DISABLE_PLUGIN_AUTOLOAD"] = "1"
     command = [
         sys.executable,
         "-m",

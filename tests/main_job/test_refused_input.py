@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import sqlite3
 from contextlib import closing
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 from main_job_support import COMPUTE, ENDPOINT, PLAIN
@@ -13,11 +13,14 @@ from main_job_support import COMPUTE, ENDPOINT, PLAIN
 from batchmagic.cli.main import main
 from batchmagic.entities import BatchEndpoint
 
+if TYPE_CHECKING:
+    from pathlib import Path
+
 SCRIPTS = {"no-run": "def init():\n    pass\n", "syntax": "def run(mini_batch)\n    return []\n"}
 
 # The words after `batchmagic`, and what the one line says.
 REFUSED = {
-    "missing folder": (f"invoke {ENDPOINT} --input ./nowhere", "no folder './nowhere'"),
+    "missing folder": (f"invoke {ENDPOINT} --input ./nowhere", "no file or folder './nowhere'"),
     "empty folder": (f"invoke {ENDPOINT} --input ./empty", "is empty"),
     "unknown endpoint": ("invoke bach --input ./data", f"Did you mean '{ENDPOINT}'?"),
     "no deployment": ("invoke bare --input ./data", "'bare' has no deployment"),
@@ -30,7 +33,7 @@ REFUSED = {
         f"deploy {ENDPOINT}/other --code ./syntax --scoring-script score.py",
         "score.py, line 1: expected ':'",
     ),
-    "no such model": (f"deploy {ENDPOINT}/other --model ./nothing", "no model at './nothing'"),
+    "no such model": (f"deploy {ENDPOINT}/other --model ./nothing", "There is no model at"),
     "output exists": (f"invoke {ENDPOINT} --input ./data --output ./taken", "--overwrite"),
     "name with a slash": ("endpoint create a/b", "letters, digits"),
     "endpoint and its name with a slash": (
@@ -42,7 +45,7 @@ REFUSED = {
         f"deploy {ENDPOINT}/other --code ./good --scoring-script score.py --compute {COMPUTE} --instance-count 9",
         "is more than the 2 instances",
     ),
-    "no number": (f"invoke {ENDPOINT} --input ./data --mini-batch-size many", "mini-batch-size"),
+    "no number": (f"invoke {ENDPOINT} --input ./data --mini-batch-size many", "must be a whole number"),
     "unknown job": ("job show nobody", "no job 'nobody'"),
 }
 

@@ -51,7 +51,9 @@ def imported(path):
     for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
         if isinstance(node, ast.ImportFrom) and node.module and not node.level:
             names = (
-                [node.module] if node.module != "batchmagic" else [f"batchmagic.{a.name}" for a in node.names]
+                [node.module]
+                if node.module != "batchmagic"
+                else [f"batchmagic.{a.name}" for a in node.names if a.name not in batchmagic.__all__]
             )
         elif isinstance(node, ast.Import):
             names = [a.name for a in node.names]
