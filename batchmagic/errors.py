@@ -72,7 +72,9 @@ class BatchMagicError(Exception):
     def __str__(self) -> str:
         return f"{self.message} {self.hint}".rstrip()
 
-    def __reduce__(self) -> tuple[Callable[..., BatchMagicError], tuple[type[BatchMagicError], dict[str, Any]]]:
+    def __reduce__(
+        self,
+    ) -> tuple[Callable[..., BatchMagicError], tuple[type[BatchMagicError], dict[str, Any]]]:
         return _rebuild, (type(self), self.__dict__)
 
 
@@ -90,7 +92,13 @@ class ValidationException(UsageError):
     status = 422
 
     def __init__(
-        self, message: str | None = None, *, field: str = "", value: object = None, reason: str = "", hint: str = ""
+        self,
+        message: str | None = None,
+        *,
+        field: str = "",
+        value: object = None,
+        reason: str = "",
+        hint: str = "",
     ) -> None:
         self.field = field
         self.value = value
@@ -113,7 +121,12 @@ class InvalidName(ValidationException):
     code = "invalid_name"
 
     def __init__(self, *, kind: str, name: object, rule: str) -> None:
-        super().__init__(field="name", value=name, reason=f"cannot be the name of {'an' if kind[0] in 'aeiou' else 'a'} {kind}", hint=f"Use {rule}.")
+        super().__init__(
+            field="name",
+            value=name,
+            reason=f"cannot be the name of {'an' if kind[0] in 'aeiou' else 'a'} {kind}",
+            hint=f"Use {rule}.",
+        )
 
 
 class UnsafePath(ValidationException):
@@ -122,7 +135,9 @@ class UnsafePath(ValidationException):
     code = "unsafe_path"
 
     def __init__(self, *, path: str) -> None:
-        super().__init__(field="path", value=path, reason="leaves its folder", hint="Use a relative path without '..'.")
+        super().__init__(
+            field="path", value=path, reason="leaves its folder", hint="Use a relative path without '..'."
+        )
 
 
 class DefinitionError(UsageError):
@@ -132,7 +147,13 @@ class DefinitionError(UsageError):
     status = 422
 
     def __init__(
-        self, reason: str, *, source: str = "<yaml>", line: int | None = None, column: int | None = None, hint: str = ""
+        self,
+        reason: str,
+        *,
+        source: str = "<yaml>",
+        line: int | None = None,
+        column: int | None = None,
+        hint: str = "",
     ) -> None:
         self.source, self.line, self.column = source, line, column
         where = source if line is None else f"{source}, line {line}, column {column}"
@@ -159,7 +180,13 @@ class ResourceNotFoundError(UsageError):
     status = 404
 
     def __init__(
-        self, message: str | None = None, *, kind: str = "", name: object = "", known: Iterable[str] = (), hint: str = ""
+        self,
+        message: str | None = None,
+        *,
+        kind: str = "",
+        name: object = "",
+        known: Iterable[str] = (),
+        hint: str = "",
     ) -> None:
         super().__init__(
             message or f"There is no {kind} {str(name)!r}.", target=kind, hint=hint or _suggest(name, known)

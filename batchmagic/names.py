@@ -19,12 +19,24 @@ _COMPUTE = re.compile(r"[a-zA-Z]([-a-zA-Z0-9]{0,30}[a-zA-Z0-9])?")
 _JOB = re.compile(r"[a-zA-Z0-9][-_a-zA-Z0-9]{0,254}")
 
 _RULES = {
-    "endpoint": (_ENDPOINT, "3 to 32 letters, digits and dashes, beginning with a letter and not ending with a dash"),
-    "deployment": (_ENDPOINT, "3 to 32 letters, digits and dashes, beginning with a letter and not ending with a dash"),
-    "compute": (_COMPUTE, "2 to 32 letters, digits and dashes, beginning with a letter and not ending with a dash"),
+    "endpoint": (
+        _ENDPOINT,
+        "3 to 32 letters, digits and dashes, beginning with a letter and not ending with a dash",
+    ),
+    "deployment": (
+        _ENDPOINT,
+        "3 to 32 letters, digits and dashes, beginning with a letter and not ending with a dash",
+    ),
+    "compute": (
+        _COMPUTE,
+        "2 to 32 letters, digits and dashes, beginning with a letter and not ending with a dash",
+    ),
     "job": (_JOB, "1 to 255 letters, digits, dashes and underscores, beginning with a letter or digit"),
 }
-_ASSET_RULE = (_ASSET, "1 to 255 letters, digits, dashes, dots and underscores, beginning with a letter or digit")
+_ASSET_RULE = (
+    _ASSET,
+    "1 to 255 letters, digits, dashes, dots and underscores, beginning with a letter or digit",
+)
 _LENGTHS = {"endpoint": (3, 32), "deployment": (3, 32), "compute": (2, 32)}
 
 

@@ -15,7 +15,6 @@ from batchmagic.entities.status import JobStatus
 from batchmagic.errors import BatchMagicError, ComputeError, Fenced
 from batchmagic.scoring.assemble import SpoolDamaged, assemble
 from batchmagic.scoring.assignment import assignment, output_folder
-from batchmagic.scoring.columns import ColumnConflict, unify_columns
 from batchmagic.scoring.committer import Committer
 from batchmagic.scoring.decisions import Decisions
 from batchmagic.scoring.dispatch import Dispatcher, LeaseDone
@@ -36,6 +35,7 @@ from batchmagic.scoring.events import (
     Send,
     Stop,
 )
+from batchmagic.scoring.known_columns import KnownColumns
 from batchmagic.scoring.messages import Capacity, HostStopping, InstancesFailed
 from batchmagic.scoring.pending import Pending
 from batchmagic.scoring.plan import Plan
@@ -104,7 +104,6 @@ class Driver:
         self.inbox: queue.SimpleQueue[Any] = queue.SimpleQueue()
         self._sized: dict[str, int] = {}
         self._instances: dict[str, Instance] = {}
-        self._columns: list[tuple[str, str]] = []
 
     def run(self) -> None:
         """Bring the job to a terminal state; what goes wrong is in its record and log, never lost."""
@@ -160,8 +159,7 @@ class Driver:
         progress = self._ledger.recount()
         done = progress.completed + progress.failed
         self._restarted = done > 0
-        for _, columns in self._ledger.row_schemas():
-            self._columns = unify_columns(self._columns, list(columns))
+        self._columns = KnownColumns(self._ledger.row_schemas())
         reporter.logs.overview(
             f"Planned {plan.mini_batches} mini-batches of {size} from {plan.files} files"
             + (f"; {done} are done already." if done else ".")
@@ -321,11 +319,9 @@ class Driver:
         """Return the attempt with its rows in the spool, or as a failure if its columns do not fit the others'."""
         if attempt.kind is not Kind.OK:
             return attempt
-        try:
-            self._columns = unify_columns(self._columns, list(attempt.columns))
-        except ColumnConflict as error:
-            reason = {"type": "ColumnConflict", "message": str(error), "phase": "encode"}
-            return replace(attempt, kind=Kind.ERROR, error=reason, rows=0, items=0, place=None, columns=())
+        problem = self._columns.problem_with(attempt.columns)
+        if problem is not None:
+            return replace(attempt, kind=Kind.ERROR, error=problem, rows=0, items=0, place=None, columns=())
         if reply.rows and attempt.place is not None:
             self._rows.begin()
             self._rows.write(reply.rows[attempt.place[1]])

@@ -188,5 +188,5 @@ def _flush() -> None:
     for stream in (sys.stdout, sys.stderr):
         try:
             stream.flush()
-        except Exception:  # noqa: BLE001, S112 -- user code may have closed or replaced them
+        except Exception:  # noqa: BLE001, PERF203, S112 -- user code may have closed or replaced them
             continue
