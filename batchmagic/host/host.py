@@ -201,7 +201,9 @@ class Host:
     def _refuse(self, record: JobRecord, limit: int) -> None:
         message = f"instance_count {record.spec.settings.instance_count} is more than max_instances {limit}"
         error = {"type": "ComputeTooSmall", "message": message, "phase": "host", "verdict": message}
-        self._workspace.jobs.transition(record.name, JobStatus.FAILED, detail=message, error=error)
+        self._workspace.jobs.transition(
+            record.name, JobStatus.FAILED, detail=message, error=error, claim=self._claim
+        )
 
     def _tell(self, waiting: list[JobRecord], limit: int) -> None:
         free = max(0, limit - self._seats.demand)
@@ -215,7 +217,7 @@ class Host:
             )
             if self._words.get(record.name) != words:
                 self._words[record.name] = words
-                self._workspace.jobs.set_detail(record.name, words)
+                self._workspace.jobs.set_detail(record.name, words, claim=self._claim)
 
     def _begin(self, record: JobRecord, count: int) -> None:
         log.info("begins %s, run %s", record.name, record.run)
@@ -224,7 +226,7 @@ class Host:
         driver = Driver(
             self._workspace,
             record,
-            epoch=self._claim.epoch,
+            claim=self._claim,
             client=self._instances.client,
             capacity=Capacity(cores=cores(), memory=memory_bytes()),
             others=lambda: len(self._instances.instances()),

@@ -55,6 +55,7 @@ if TYPE_CHECKING:
 
     from batchmagic.scoring.events import Lease
     from batchmagic.workspace import Workspace
+    from batchmagic.workspace.claims import Claim
     from batchmagic.workspace.job_records import JobRecord
 
 _TICK = 0.1
@@ -67,8 +68,8 @@ class Driver:
     ----------
     workspace, record
         The job.
-    epoch
-        Of the claim under which it may write.
+    claim
+        Under which it may write.
     client
         The Dask client of the compute.
     capacity
@@ -88,7 +89,7 @@ class Driver:
         workspace: Workspace,
         record: JobRecord,
         *,
-        epoch: int,
+        claim: Claim,
         client: Client,
         capacity: Capacity,
         others: Callable[[], int],
@@ -97,7 +98,8 @@ class Driver:
         self._record = record
         self._spec = record.spec
         self._folder: Path = workspace.job_dir(record.name)
-        self._epoch = epoch
+        self._claim = claim
+        self._epoch = claim.epoch
         self._client = client
         self._capacity = capacity
         self._others = others
@@ -107,7 +109,7 @@ class Driver:
 
     def run(self) -> None:
         """Bring the job to a terminal state; what goes wrong is in its record and log, never lost."""
-        self._reporter = Reporter(self._workspace, self._record)
+        self._reporter = Reporter(self._workspace, self._record, self._claim)
         self._log = self._reporter.logs.driver
         try:
             self._run()

@@ -6,7 +6,7 @@ import time
 from typing import TYPE_CHECKING
 
 from batchmagic.entities.status import JobStatus
-from batchmagic.errors import StateError
+from batchmagic.errors import Fenced, StateError
 from batchmagic.scoring.error_text import result_report
 from batchmagic.scoring.events import Outcome
 from batchmagic.scoring.job_logs import JobLogs, progress_line
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from batchmagic.scoring.events import Stop
     from batchmagic.scoring.plan import Plan
     from batchmagic.workspace import Workspace
+    from batchmagic.workspace.claims import Claim
     from batchmagic.workspace.job_records import JobRecord
     from batchmagic.workspace.ledger import Ledger
 
@@ -34,10 +35,13 @@ class Reporter:
     ----------
     workspace, record
         The job.
+    claim
+        Under which it may write; every method raises `Fenced` once another host has it.
     """
 
-    def __init__(self, workspace: Workspace, record: JobRecord) -> None:
+    def __init__(self, workspace: Workspace, record: JobRecord, claim: Claim) -> None:
         self._jobs = workspace.jobs
+        self._claim = claim
         self.record = record
         self.logs = JobLogs(workspace.job_dir(record.name))
         self._detail = ""
@@ -48,12 +52,12 @@ class Reporter:
         """Show what the job waits for or does, in words."""
         if detail != self._detail:
             self._detail = detail
-            self._jobs.set_detail(self.record.name, detail)
+            self._jobs.set_detail(self.record.name, detail, claim=self._claim)
 
     def move(self, status: JobStatus, detail: str = "") -> None:
         """Bring the job into `status`; if a cancel came first, `record` says so afterwards."""
         try:
-            self.record = self._jobs.transition(self.record.name, status, detail=detail)
+            self.record = self._jobs.transition(self.record.name, status, detail=detail, claim=self._claim)
             self._detail = detail
         except StateError:
             self.record = self._jobs.get(self.record.name)
@@ -69,7 +73,7 @@ class Reporter:
             return False
         self._row_time = now
         progress = committer.progress(running)
-        self._jobs.set_progress(self.record.name, progress)
+        self._jobs.set_progress(self.record.name, progress, claim=self._claim)
         if force or now - self._log_time >= _LOG_SECONDS:
             self._log_time = now
             self.logs.overview(progress_line(progress, committer.seconds))
@@ -106,21 +110,23 @@ class Reporter:
         error = None if stop.outcome is Outcome.COMPLETED else stop.error
         self.logs.result(result_report(self.record.spec, progress, verdict=words, output=output, error=error))
         self.logs.overview(words)
-        self._jobs.set_progress(self.record.name, progress)
+        self._jobs.set_progress(self.record.name, progress, claim=self._claim)
         self._jobs.transition(
             self.record.name,
             STATUS[stop.outcome],
             detail=closing_words(stop, progress, self.record.spec.settings),
             error=job_error(stop),
+            claim=self._claim,
         )
 
     def fail(self, error: dict[str, Any], message: str) -> None:
         """Make the job fail for a reason that is none of the script's."""
         self.logs.result(f"Job {self.record.name}: Failed: {message}\n")
         self.logs.overview(f"Failed: {message}")
+        whole = {**error, "verdict": message}
         try:
             self._jobs.transition(
-                self.record.name, JobStatus.FAILED, detail=message, error={**error, "verdict": message}
+                self.record.name, JobStatus.FAILED, detail=message, error=whole, claim=self._claim
             )
-        except StateError as late:
+        except (StateError, Fenced) as late:
             self.logs.driver(f"the job could not be marked as failed: {late}")
