@@ -31,8 +31,8 @@ def commit_row(commit: Commit) -> tuple[Any, ...]:
 def failed_row(failure: Failure, files: int) -> tuple[Any, ...]:
     """Return the row of an attempt at `files` files that did not succeed."""
     status = "RUN_TIMEOUT" if failure.kind == "timeout" else "RUN_EXCEPTION"
-    message = failure.error.get("message", "")
-    return (*_head(failure), files, 0, files, f"{failure.seconds:.6f}", status, failure.kind, message)
+    seconds = f"{failure.seconds:.6f}"
+    return (*_head(failure), files, 0, files, seconds, status, failure.kind, failure.reason)
 
 
 def _head(entry: Commit | Failure) -> tuple[Any, ...]:

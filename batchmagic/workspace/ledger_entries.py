@@ -64,6 +64,12 @@ class Failure:
     started: float = 0.0
     seconds: float = 0.0
 
+    @property
+    def reason(self) -> str:
+        """Type and message of the error, as far as it has them; an exception without a message has a type."""
+        parts = (str(self.error.get(name) or "") for name in ("type", "message"))
+        return ": ".join(part for part in parts if part)
+
 
 def columns_from(stored: str) -> Columns:
     """Return the columns that a row of the ledger holds."""
@@ -101,7 +107,7 @@ def failure_row(failure: Failure, group: int) -> dict[str, Any]:
         "kind": failure.kind,
         "final": int(failure.final),
         "error_group": group,
-        "message": str(failure.error.get("message", ""))[:1000],
+        "message": failure.reason[:1000],
         "instance": failure.instance,
         "slot": failure.slot,
         "started": failure.started,

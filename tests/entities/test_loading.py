@@ -220,7 +220,7 @@ def test_an_error_in_a_later_document_has_its_line():
             "leaves its folder",
         ),
         ("name: abc\nendpoint_name: end\nscoring_script: ../x.py", 3, 17, "leaves its folder"),
-        ("endpoint_name: end\nname: a/b", 2, 7, "is not a name"),
+        ("endpoint_name: end\nname: a/b", 2, 7, "cannot be the name of a deployment"),
         ("endpoint_name: end", 1, 1, "BatchDeployment needs name"),
         (
             "name: abc\nendpoint_name: end\nproperties:\n  batchmagic.output_format: xls",

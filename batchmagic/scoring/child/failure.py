@@ -49,7 +49,9 @@ def describe(
 
 def _type_name(kind: type) -> str:
     module = getattr(kind, "__module__", "builtins")
-    return kind.__qualname__ if module in {"builtins", "__main__"} else f"{module}.{kind.__qualname__}"
+    if module in {"builtins", "__main__"} or module.partition(".")[0] == __name__.partition(".")[0]:
+        return kind.__qualname__
+    return f"{module}.{kind.__qualname__}"
 
 
 def _message(error: BaseException) -> str:
