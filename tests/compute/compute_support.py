@@ -35,9 +35,13 @@ class Events:
         return self._queue.empty()
 
 
+BEFORE: set[psutil.Process] = set()
+"""What other tests have left running below this process when the test began; filled by a fixture."""
+
+
 def tree() -> list[psutil.Process]:
-    """All processes below this one."""
-    return psutil.Process().children(recursive=True)
+    """All processes below this one that the test has started."""
+    return [p for p in psutil.Process().children(recursive=True) if p not in BEFORE]
 
 
 def wait_until_gone(pids: list[int], *, timeout: float) -> list[int]:

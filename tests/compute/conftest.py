@@ -2,6 +2,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import compute_support
+import psutil
 import pytest
 from compute_support import Events
 
@@ -22,3 +24,10 @@ def compute(tmp_path: Path) -> Iterator[LocalInstances]:
 @pytest.fixture
 def events(compute: LocalInstances) -> Events:
     return Events(compute)
+
+
+@pytest.fixture(autouse=True)
+def _only_own_processes():
+    """Let `tree` tell of what the test itself starts."""
+    compute_support.BEFORE.clear()
+    compute_support.BEFORE.update(psutil.Process().children(recursive=True))
