@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
+
+import psutil
 import pytest
 
-from batchmagic.demo.folder import MARK, make_anew
+from batchmagic.demo.folder import MARK, WORKSPACE, make_anew
 from batchmagic.demo.main import main
 from batchmagic.errors import UsageError
 
@@ -54,3 +58,19 @@ def test_the_marker_of_a_process_that_is_gone_or_another_ones_is_no_hindrance(tm
         record.write_text(pid)
         make_anew(folder, compute="demo")
         assert not record.exists()
+
+
+def test_a_compute_that_still_runs_there_is_ended_first(tmp_path):
+    folder = tmp_path / "demo-output"
+    make_anew(folder, compute="demo")
+    workspace = folder / WORKSPACE
+    record = workspace / "compute" / "demo" / "supervisor.pid"
+    record.parent.mkdir(parents=True)
+    waits = [sys.executable, "-c", "import signal; signal.pause()", f"--workspace={workspace}"]
+    with subprocess.Popen(waits) as supervisor:
+        record.write_text(str(supervisor.pid))
+        try:
+            make_anew(folder, compute="demo")
+            assert not psutil.pid_exists(supervisor.pid)
+        finally:
+            supervisor.kill()

@@ -9,6 +9,7 @@ import sys
 import time
 from collections import Counter
 
+import psutil
 import pytest
 from main_job_support import COMPUTE, ENDPOINT, is_gone, until
 
@@ -139,6 +140,41 @@ def test_a_stopped_host_loses_nothing(lab, running):
     lab.client.jobs.get(name)
     check_done_once(lab, name, gate)
     assert lab.failed_attempts(name) == {}
+
+
+@pytest.mark.slow
+def test_a_mini_batch_whose_workers_die_again_and_again(lab):
+    """Not the script's failure, but not for ever either; an error of its own kind, and the others are scored."""
+    gate = lab.gate()
+    lab.deploy("gated", gate.script(), mini_batch_size=1, max_concurrency_per_instance=1)
+    files = [f"{n:03d}.csv" for n in range(FILES)]
+    poison = "003.csv"
+    gate.open(*(name for name in files if name != poison))
+    name = lab.invoke("gated", FILES, instance_count=2, max_retries=0)
+
+    def both_are_up() -> bool:
+        words = lab.log(name, "sys/driver.txt")
+        return words.count(" joined ") - words.count(" left: ") == 2
+
+    def again(killed: int):
+        pids = [pid for first, pid in gate.calls() if first == poison]
+        return pids[-1] if len(pids) > killed else lab.job(name).status.is_terminal and -1
+
+    for killed in range(6):
+        pid = until(lambda: again(killed), of="the poison's next attempt")  # noqa: B023
+        if pid < 0:
+            break
+        # The loss counts only if others lived on.
+        until(both_are_up, of="two instances")
+        psutil.Process(pid).parent().parent().kill()
+    record = lab.ended(name)
+    # The first loss may have hit a lease of several, which blames nobody.
+    assert killed in {4, 5}
+    assert (record.status, record.progress.files_failed) == ("Completed", 1)
+    assert lab.lines(name) == [file for file in files if file != poison]
+    assert lab.failed_attempts(name) == {3: 1}
+    assert "WorkerLost" in lab.log(name, "user/job_error.txt")
+    assert "WorkerLost" in lab.log(name, "failed_files.csv")
 
 
 @pytest.mark.slow
