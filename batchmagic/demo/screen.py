@@ -61,9 +61,11 @@ class Screen:
             ]
             self._line(Text("   " + "   ".join(cells), style="" if number else "dim"))
 
-    def command(self, words: str, about: str) -> None:
-        """Print a command to type, and what it does."""
-        self._line(Text.assemble(("   $ ", "dim"), f"{words}   ", (f"# {about}", "dim")))
+    def commands(self, typed: Sequence[tuple[str, str]]) -> None:
+        """Print commands to type, each with what it does."""
+        width = max(len(words) for words, _ in typed)
+        for words, about in typed:
+            self._line(Text.assemble(("   $ ", "dim"), f"{words:<{width}}   ", (f"# {about}", "dim")))
 
     def _line(self, text: Text | str) -> None:
         if isinstance(text, Text):

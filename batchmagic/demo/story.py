@@ -218,11 +218,15 @@ class Story:
         screen.fact("predictions", self._short(self._job_folder(job) / "outputs/score/predictions.csv"))
         screen.fact("the compute", f"leaves by itself after {IDLE_SECONDS} s without work")
         screen.say()
-        screen.command(f"cd {self._short('.')}", "the workspace is found from here")
         program = self._program()
-        screen.command(f"{program} job list", "the jobs")
-        screen.command(f"{program} job show {job}", "one of them")
-        screen.command(f"{program} invoke {_ENDPOINT} --input ./sheets", "another one")
+        screen.commands(
+            [
+                (f"cd {self._short('.')}", "the workspace is found from here"),
+                (f"{program} job list", "the jobs"),
+                (f"{program} job show {job}", "one of them"),
+                (f"{program} invoke {_ENDPOINT}/{_SCRIPT} --input ./sheets", "another one"),
+            ]
+        )
 
     # --- words
 

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from batchmagic.scoring import environment
+from batchmagic.scoring.preload import modules_to_preload
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -25,7 +26,7 @@ def output_folder(spec: JobSpec, job_folder: Path) -> Path:
 def template_order(spec: JobSpec, secrets: Mapping[str, str], workspace: Path, log: Path) -> str:
     """Return what `batchmagic.scoring.instance.warm_template` takes for the template of a job."""
     variables = environment.template_variables(spec, secrets)
-    preload = environment.modules_to_preload(spec, workspace)
+    preload = modules_to_preload(spec, workspace)
     return json.dumps([environment.check_interpreter(spec), variables, preload, str(log)])
 
 
@@ -56,7 +57,7 @@ def assignment(
         "job_folder": str(job_folder),
         "interpreter": environment.check_interpreter(spec),
         "variables": environment.template_variables(spec, secrets),
-        "preload": environment.modules_to_preload(spec, workspace),
+        "preload": modules_to_preload(spec, workspace),
         "timeout": spec.settings.timeout,
         "init_timeout": _INIT_TIMEOUTS * spec.settings.timeout + _INIT_EXTRA,
         "child": {

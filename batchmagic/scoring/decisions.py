@@ -145,7 +145,8 @@ class Decisions:
         settings = self._settings
         threshold = settings.error_threshold
         if threshold is not None and 0 <= threshold < self._failed_files:
-            message = f"{self._failed_files} failed files is over error_threshold={threshold}"
+            files = "file is" if self._failed_files == 1 else "files are"
+            message = f"{self._failed_files} failed {files} more than error_threshold={threshold} allows"
             return Stop(Outcome.FAILED, "error_threshold", message, self._last_error)
         first = max(10, 2 * self.slots)
         if settings.fail_fast and threshold is None and not self._succeeded and self._finished >= first:

@@ -1,11 +1,10 @@
-"""What a scoring process is started with: interpreter, variables, arguments and modules to import beforehand.
+"""What a scoring process is started with: interpreter, variables and arguments.
 
 Nothing here depends on who happened to start the host (design: "Which interpreter, which variables").
 """
 
 from __future__ import annotations
 
-import ast
 import os
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -50,9 +49,6 @@ _ONE_THREAD = (
     "BLIS_NUM_THREADS",
     "RAYON_NUM_THREADS",
 )
-# Packages that start no threads and open no devices on import, so that a fork after it is safe.
-_SAFE_TO_PRELOAD = frozenset({"joblib", "mlflow", "numpy", "pandas", "pyarrow", "scipy", "sklearn"})
-_MLFLOW = ("mlflow.pyfunc", "pandas", "pyarrow.csv")
 
 
 def check_interpreter(spec: JobSpec) -> str:
@@ -143,26 +139,3 @@ def arguments(spec: JobSpec, *, script: str, output: Path) -> list[str]:
         "--input_fds_0",
         spec.input_path,
     ]
-
-
-def modules_to_preload(spec: JobSpec, workspace: Path) -> list[str]:
-    """Return the modules that the template imports once for all processes of a job.
-
-    For a script these are the well-known packages that it imports itself, so that what it does not use costs
-    it neither time nor memory.
-    """
-    if spec.scoring_script is None or spec.code_dir is None:
-        return list(_MLFLOW)
-    source = (workspace / spec.code_dir / spec.scoring_script).read_text(encoding="utf-8")
-    names = _imports(ast.parse(source))
-    return sorted({name for name in names if name.partition(".")[0] in _SAFE_TO_PRELOAD})
-
-
-def _imports(tree: ast.Module) -> list[str]:
-    names = []
-    for node in ast.walk(tree):
-        if isinstance(node, ast.Import):
-            names += [alias.name for alias in node.names]
-        elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
-            names.append(node.module)
-    return names

@@ -17,9 +17,13 @@ if TYPE_CHECKING:
 def error_report(groups: Sequence[ErrorGroup]) -> str:
     """Return the text of job_error.txt: each group with counts, an example file and tracebacks."""
     files = sum(g.files for g in groups)
-    kinds = "kind" if len(groups) == 1 else "kinds"
-    head = f"{len(groups)} {kinds} of error; {files} files failed for good"
+    head = f"{counted(len(groups), 'kind')} of error; {counted(files, 'file')} failed for good"
     return "\n\n".join([head, *(_group(g) for g in groups)]) + "\n"
+
+
+def counted(number: int, noun: str) -> str:
+    """Return ``1 file``, ``2 files``."""
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
 
 
 def _group(group: ErrorGroup) -> str:
@@ -29,7 +33,9 @@ def _group(group: ErrorGroup) -> str:
     if group.frame:
         file, line, function, source = group.frame
         lines.append(f"    {file}, line {line}, in {function}:   {source}")
-    lines.append(f"    {group.count} failed attempts, {group.files} files failed for good")
+    lines.append(
+        f"    {counted(group.count, 'failed attempt')}, {counted(group.files, 'file')} failed for good"
+    )
     for text in group.tracebacks[:1]:
         lines += ["", *("    " + line for line in text.rstrip().splitlines())]
     return "\n".join(lines)

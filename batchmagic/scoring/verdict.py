@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from batchmagic.entities.status import JobStatus
-from batchmagic.scoring.error_text import fewer_rows
+from batchmagic.scoring.error_text import counted, fewer_rows
 from batchmagic.scoring.events import Outcome
 
 if TYPE_CHECKING:
@@ -26,7 +26,7 @@ def verdict(stop: Stop, progress: Progress) -> str:
     """Return the verdict with its counts, as the logs have it."""
     done = f"{progress.completed} of {progress.mini_batches} mini-batches"
     if stop.outcome is Outcome.COMPLETED:
-        failed = f"; {progress.files_failed} files failed" if progress.files_failed else ""
+        failed = f"; {counted(progress.files_failed, 'file')} failed" if progress.files_failed else ""
         return f"Completed: {done}, {progress.rows} rows{failed}"
     return f"{stop.outcome.capitalize()}: {stop.message} ({done} kept)"
 
@@ -36,7 +36,7 @@ def closing_words(stop: Stop, progress: Progress, settings: Settings) -> str:
     if stop.outcome is not Outcome.COMPLETED:
         return stop.message
     if progress.files_failed:
-        return f"{progress.files_failed} files failed"
+        return f"{counted(progress.files_failed, 'file')} failed"
     return fewer_rows(settings, progress)
 
 

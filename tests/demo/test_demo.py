@@ -70,7 +70,7 @@ def test_nothing_is_on_the_screen_but_the_demo(demo):
 
 def test_its_last_words_are_commands_that_work(demo):
     done, _, folder = demo
-    commands = re.findall(r"^ +\$ (.*?) {3}#", done.stdout, re.MULTILINE)
+    commands = re.findall(r"^ +\$ (\S.*?) {3,}#", done.stdout, re.MULTILINE)
     cd, listing, show, _ = commands
     for command in (listing, show):
         again = subprocess.run(

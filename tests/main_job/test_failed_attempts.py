@@ -208,7 +208,7 @@ def test_error_threshold_counts_files(lab, failing, bad, threshold, size, status
     if status == "Failed":
         assert (
             record.status_detail
-            == f"{record.progress.files_failed} failed files is over error_threshold={threshold}"
+            == f"{record.progress.files_failed} failed file{'s are' if record.progress.files_failed > 1 else ' is'} more than error_threshold={threshold} allows"
         )
         assert not (lab.root / "jobs" / record.name / "outputs" / "score" / "predictions.csv").exists()
 

@@ -128,7 +128,7 @@ def run_job(
         ws.jobs.request_cancel(name)
         ws.jobs.transition(name, end)
     elif end is not None:
-        detail = "11 failed files is over error_threshold=10"
+        detail = "11 failed files are more than error_threshold=10 allows"
         ws.jobs.transition(name, end, detail=detail, error={**ERROR, "verdict": detail})
 
 

@@ -88,7 +88,7 @@ def test_stream_of_a_failed_job_raises_the_scripts_error(client: MLClient, held:
     assert lines[1] == "  score.py, line 9, in run:   pred = model.predict(df.astype(float))"
     assert lines[2] == "  mini-batch 0, which begins with 0.csv"
     assert lines[3] == (
-        f"Job {job} Failed after 0:02: 11 failed files is over error_threshold=10 (3 of 5 mini-batches kept)."
+        f"Job {job} Failed after 0:02: 11 failed files are more than error_threshold=10 allows (3 of 5 mini-batches kept)."
     )
     assert len(lines) <= 8
     with pytest.raises(JobException, match="could not convert"):
