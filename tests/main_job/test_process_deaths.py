@@ -49,9 +49,11 @@ def test_the_invoking_process(lab):
     )
     command = [sys.executable, "-c", program, str(lab.root), str(lab.data(FILES))]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, start_new_session=True) as invoking:
-        name = invoking.stdout.readline().strip()
-        gate.wait_calls(2)
-        os.killpg(invoking.pid, signal.SIGKILL)
+        try:
+            name = invoking.stdout.readline().strip()
+            gate.wait_calls(2)
+        finally:
+            os.killpg(invoking.pid, signal.SIGKILL)
     gate.open()
     lab.assert_sound(lab.ended(name), files=FILES)
     assert lab.failed_attempts(name) == {}
