@@ -151,7 +151,10 @@ class Pools:
         self.pool = context.Pool(self._workers)
         self.one = context.Pool(1)
         self._cluster = LocalCluster(
-            n_workers=self._workers, threads_per_worker=1, dashboard_address=None, silence_logs=50
+            n_workers=self._workers,
+            threads_per_worker=1,
+            dashboard_address=None,
+            silence_logs=50,
         )
         self.client = Client(self._cluster)
         return self

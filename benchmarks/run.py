@@ -33,6 +33,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     began, page = time.monotonic(), _PAGE
     with tempfile.TemporaryDirectory(prefix="batchmagic-bench-") as folder:
         os.chdir(folder)
+        os.environ["DASK_TEMPORARY_DIRECTORY"] = folder
         results = _measure(options, Path(folder))
     for result in results:
         _say("")
@@ -54,7 +55,10 @@ def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--workers", type=int, default=cores, metavar="N", help=f"default: cores ({cores})")
     parser.add_argument("--mini-batches", type=int, default=10_000, metavar="N", help="default: 10,000")
     parser.add_argument("--files", type=int, default=200, metavar="N", help="CSV files; default: 200")
-    return parser.parse_args(arguments)
+    options = parser.parse_args(arguments)
+    if options.write and options.only:
+        parser.error("--write needs all suites: the page is one run")
+    return options
 
 
 def _measure(options: argparse.Namespace, folder: Path) -> list[Result]:

@@ -13,13 +13,13 @@ if TYPE_CHECKING:
 
     from benchmarks.suites import Result
 
-_HEADER = ("", "fastest", "median", "each", "ratio")
+_HEADER = ("", "fastest", "median", "slowest", "each", "ratio")
 _MILLISECOND = 1e-3
 _PACKAGES = ("batchmagic", "distributed", "mlflow", "scikit-learn", "pandas", "pyarrow")
 
 
 def rows_of(result: Result) -> list[tuple[str, ...]]:
-    """Return a row per contender: name, fastest and median seconds, time of one item, ratio to the product."""
+    """Return a row per contender: name, fastest, median and slowest seconds, time of one item, ratio to the product."""
     rows: list[tuple[str, ...]] = []
     for name, times in result.times.items():
         each = min(times) / result.items
@@ -28,8 +28,9 @@ def rows_of(result: Result) -> list[tuple[str, ...]]:
                 name,
                 f"{min(times):.2f} s",
                 f"{statistics.median(times):.2f} s",
+                f"{max(times):.2f} s",
                 f"{each * 1e6:,.1f} µs" if each < _MILLISECOND else f"{each * 1e3:,.1f} ms",
-                f"{result.ratio(name):.2f}",
+                f"{result.ratio(name):.2g}",
             )
         )
     return rows
@@ -62,7 +63,7 @@ def as_markdown(results: Sequence[Result], *, workers: int, when: str) -> str:
     """Return the page docs/benchmarks.md."""
     parts = [_INTRODUCTION, _machine(workers, when)]
     for result in results:
-        lines = [f"## {result.title}", "", f"| {' | '.join(_HEADER)} |", "|---|---:|---:|---:|---:|"]
+        lines = [f"## {result.title}", "", f"| {' | '.join(_HEADER)} |", "|---|---:|---:|---:|---:|---:|"]
         lines += [f"| {' | '.join(row)} |" for row in rows_of(result)]
         parts.append("\n".join([*lines, "", about(result)]))
     return "\n\n".join(parts) + "\n"
@@ -79,8 +80,9 @@ def _machine(workers: int, when: str) -> str:
 _INTRODUCTION = """\
 # Benchmarks
 
-Written by `make bench` with `--write` (`python -m benchmarks.run --write`); figures of other machines differ, ratios
-much less. Everything is measured in one run, by turns, with the same number of processes and one thread per process.
+Written by `python -m benchmarks.run --write` (`make bench` only prints). Everything is measured in one run, by turns,
+with the same number of processes and one thread per process. Where fastest and slowest are far apart, the machine did
+something else at the same time: look at `ratio`, which compares neighbours in time, rather than at seconds.
 
 batchmagic's time is that between its job's own timestamps: planning, starting scoring processes, `init()`, scoring,
 retry book-keeping, syncing every row and its ledger entry to the disk, assembling the output. The compute is warm, as

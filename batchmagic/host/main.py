@@ -55,8 +55,7 @@ def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
 def serve(workspace: Workspace, compute: str) -> int:
     """Serve the jobs of `compute` under its claim."""
     stop = threading.Event()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: stop.set())
+    _stop_by_signal(stop)
     try:
         while not stop.is_set():
             claim = workspace.claims.acquire(host_claim(compute))
@@ -72,6 +71,21 @@ def serve(workspace: Workspace, compute: str) -> int:
         log.info("%s", error)
         return CLAIM_HELD
     return IDLE
+
+
+def _stop_by_signal(stop: threading.Event) -> None:
+    """Have SIGTERM and SIGINT set `stop`, however many of them come at once."""
+    numbers = (signal.SIGTERM, signal.SIGINT)
+
+    def leave(*_: object) -> None:
+        # A machine that shuts down signals the host as well as its supervisor, which hands it on. A handler
+        # that interrupts another one inside `set` would wait for ever for the lock that the other holds.
+        for number in numbers:
+            signal.signal(number, lambda *_: None)
+        stop.set()
+
+    for number in numbers:
+        signal.signal(number, leave)
 
 
 def give_up(workspace: Workspace, compute: str, host_log: Path) -> None:

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 from demo_support import outside_world
 
+from benchmarks.run import main
 from benchmarks.suites import Result
 from benchmarks.tables import as_markdown, as_text, rows_of
 
@@ -27,15 +28,21 @@ def test_a_ratio_is_the_median_of_the_repetitions():
 
 
 def test_a_row_says_how_long_one_item_took():
-    assert rows_of(result())[1] == ("other", "3.00 s", "4.00 s", "300.0 µs", "2.00")
+    assert rows_of(result())[1] == ("other", "3.00 s", "4.00 s", "4.00 s", "300.0 µs", "2")
 
 
 def test_the_page_has_every_table_and_no_path():
     page = as_markdown([result()], workers=2, when="2026-03-04")
-    assert "| other | 3.00 s | 4.00 s | 300.0 µs | 2.00 |" in page
+    assert "| other | 3.00 s | 4.00 s | 4.00 s | 300.0 µs | 2 |" in page
     assert "2026-03-04 with 2 processes" in page
     assert not re.search(r"(/home|/root|/tmp|/work)\b", page)
     assert "waited 2.50 s" in as_text(result())
+
+
+def test_the_page_is_not_written_from_half_a_run(capsys):
+    with pytest.raises(SystemExit):
+        main(["--write", "--only", "noop"])
+    assert "all suites" in capsys.readouterr().err
 
 
 @pytest.mark.slow
