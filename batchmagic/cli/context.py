@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from batchmagic.cli.render import note
 from batchmagic.errors import ResourceNotFoundError, UsageError
+from batchmagic.words import counted
 
 if TYPE_CHECKING:
     import argparse
@@ -108,7 +109,6 @@ class Context:
     def end(self, record: JobRecord) -> int:
         """Say what went wrong with a job that has ended, if anything, and return the exit code."""
         from batchmagic.sdk.failure import failure_lines  # noqa: PLC0415
-        from batchmagic.sdk.pace import counted  # noqa: PLC0415
 
         code = _CODES.get(record.status, FAILED)
         if code == FAILED:

@@ -7,8 +7,9 @@ import time
 from typing import TYPE_CHECKING
 
 from batchmagic.sdk import follow
-from batchmagic.sdk.pace import Meter, Pace, clock, counted, headline, rate_text, trouble
+from batchmagic.sdk.pace import Meter, Pace, headline, rate_text, trouble
 from batchmagic.sdk.stream import LinePrinter
+from batchmagic.words import clock, counted
 
 if TYPE_CHECKING:
     from rich.console import RenderableType

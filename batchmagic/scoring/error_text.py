@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from batchmagic.words import counted
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
@@ -19,11 +21,6 @@ def error_report(groups: Sequence[ErrorGroup]) -> str:
     files = sum(g.files for g in groups)
     head = f"{counted(len(groups), 'kind')} of error; {counted(files, 'file')} failed for good"
     return "\n\n".join([head, *(_group(g) for g in groups)]) + "\n"
-
-
-def counted(number: int, noun: str) -> str:
-    """Return ``1 file``, ``2 files``."""
-    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
 
 
 def _group(group: ErrorGroup) -> str:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from batchmagic.scoring.attempt_report import COLUMNS, commit_row, failed_row
 from batchmagic.scoring.error_text import error_report
 from batchmagic.scoring.plan import replace_file
+from batchmagic.words import clock
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -121,21 +122,14 @@ class JobLogs:
         temporary.replace(self.folder / "failed_files.csv")
 
 
-def duration(seconds: float) -> str:
-    """Return a duration as people read it: ``0:53``, ``1:02:05``."""
-    minutes, rest = divmod(round(seconds), 60)
-    hours, minutes = divmod(minutes, 60)
-    return f"{hours}:{minutes:02d}:{rest:02d}" if hours else f"{minutes}:{rest:02d}"
-
-
 def progress_line(progress: Progress, seconds: float) -> str:
     """Return the line of the overview for a state of the job."""
     done = progress.completed + progress.failed
     if not done:
         return f"No mini-batch has been processed yet; {progress.running} of {progress.mini_batches} are running."
-    line = f"Processed {done} of {progress.mini_batches} mini-batches in {duration(seconds)}."
+    line = f"Processed {done} of {progress.mini_batches} mini-batches in {clock(seconds)}."
     if progress.failed:
         line += f" {progress.failed} failed ({progress.files_failed} files)."
     if done < progress.mini_batches:
-        line += f" Estimated remaining time {duration(seconds / done * (progress.mini_batches - done))}."
+        line += f" Estimated remaining time {clock(seconds / done * (progress.mini_batches - done))}."
     return line

@@ -6,8 +6,9 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from batchmagic.entities.status import JobStatus
-from batchmagic.scoring.error_text import counted, fewer_rows
+from batchmagic.scoring.error_text import fewer_rows
 from batchmagic.scoring.events import Outcome
+from batchmagic.words import counted
 
 if TYPE_CHECKING:
     from batchmagic.entities.progress import Progress

@@ -7,7 +7,7 @@ from pathlib import PurePath
 from typing import TYPE_CHECKING, Any
 
 from batchmagic.entities.status import JobStatus
-from batchmagic.sdk.pace import clock, counted
+from batchmagic.words import clock, counted
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

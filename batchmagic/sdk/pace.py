@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from batchmagic.entities.status import JobStatus
+from batchmagic.words import clock, counted
 
 if TYPE_CHECKING:
     from batchmagic.entities.progress import Progress
@@ -46,20 +47,6 @@ class Meter:
         rate = now or mean
         remaining = progress.mini_batches - done
         return Pace(now=now, mean=mean, left=remaining / rate if rate > 0 and progress.mini_batches else None)
-
-
-def clock(seconds: float) -> str:
-    """Return a duration as ``0:19`` or ``1:02:03``."""
-    whole = round(seconds)
-    hours, rest = divmod(whole, _HOUR)
-    minutes, left = divmod(rest, _MINUTE)
-    return f"{hours}:{minutes:02}:{left:02}" if hours else f"{minutes}:{left:02}"
-
-
-def counted(number: int, noun: str) -> str:
-    """Return ``1 file``, ``2 files``, ``1 mini-batch``, ``1,200 mini-batches``."""
-    plural = "es" if noun.endswith("ch") else "s"
-    return f"{number:,} {noun}{'' if number == 1 else plural}"
 
 
 def rate_text(rate: float) -> str:

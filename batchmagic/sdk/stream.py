@@ -9,8 +9,9 @@ from batchmagic.entities.status import JobStatus
 from batchmagic.errors import JobException
 from batchmagic.sdk import follow
 from batchmagic.sdk.failure import failure_lines
-from batchmagic.sdk.pace import Meter, clock, headline, progress_line, rate_text
+from batchmagic.sdk.pace import Meter, headline, progress_line, rate_text
 from batchmagic.sdk.results import output_file
+from batchmagic.words import clock
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -12,7 +12,7 @@ import pytest
 import batchmagic
 
 PACKAGE = Path(batchmagic.__file__).parent
-LEAVES = {"errors", "names", "constants", "processes"}
+LEAVES = {"errors", "names", "constants", "processes", "words"}
 MAY_IMPORT = {
     "entities": LEAVES,
     "workspace": LEAVES | {"entities"},
@@ -28,6 +28,7 @@ MAY_IMPORT = {
     "constants": set(),
     "names": {"errors"},
     "processes": set(),
+    "words": set(),
 }
 HEAVY = (
     "dask",

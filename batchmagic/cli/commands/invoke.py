@@ -9,6 +9,7 @@ from batchmagic.cli.commands.job import described
 from batchmagic.cli.progress import follow_job
 from batchmagic.cli.render import done, note, show_one
 from batchmagic.errors import UsageError
+from batchmagic.words import clock, counted
 
 if TYPE_CHECKING:
     from batchmagic.cli.context import Context
@@ -64,7 +65,6 @@ def see_through(context: Context, record: JobRecord) -> int:
 
 def closing_words(context: Context, record: JobRecord) -> str:
     """Return what came of a job that has completed, and where it is."""
-    from batchmagic.sdk.pace import clock, counted  # noqa: PLC0415
     from batchmagic.sdk.results import output_file, output_folder  # noqa: PLC0415
 
     ws = context.client.session.read()

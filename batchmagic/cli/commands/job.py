@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from batchmagic.cli.render import ago, show_one, show_rows
-from batchmagic.sdk.pace import clock, headline
+from batchmagic.sdk.pace import headline
+from batchmagic.words import clock
 
 if TYPE_CHECKING:
     from batchmagic.cli.context import Context

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from batchmagic.cli.render import done, note, show_rows
 from batchmagic.sdk.failure import place_of
-from batchmagic.sdk.pace import counted
+from batchmagic.words import counted
 
 if TYPE_CHECKING:
     from batchmagic.cli.context import Context
