@@ -57,7 +57,8 @@ class Host:
         self._stop = stop
         self._definition: AmlCompute = workspace.computes.get(compute)
         self._instances = open_compute(self._definition, workspace.compute_dir(compute), nthreads=NTHREADS)
-        self._inbox: queue.SimpleQueue[InstanceJoined | InstanceLeft] = queue.SimpleQueue()
+        # Not a SimpleQueue: a signal at the end of its timeout makes that one wait for ever (CPython 3.11).
+        self._inbox: queue.Queue[InstanceJoined | InstanceLeft] = queue.Queue()
         self._seats = Seats()
         self._drivers: dict[str, tuple[Driver, threading.Thread]] = {}
         self._words: dict[str, str] = {}

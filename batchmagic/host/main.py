@@ -17,7 +17,7 @@ from batchmagic.entities.status import JobStatus
 from batchmagic.errors import ClaimHeld, Fenced, StateError
 from batchmagic.host.supervisor import CLAIM_HELD, IDLE
 from batchmagic.workspace import Workspace
-from batchmagic.workspace.launch import host_claim
+from batchmagic.workspace.launch import host_claim, host_leaves
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -64,6 +64,7 @@ def serve(workspace: Workspace, compute: str) -> int:
             from batchmagic.host.host import Host  # noqa: PLC0415
 
             Host(workspace, compute, claim, stop).run()
+            host_leaves(workspace, compute)
             # Whoever queued a job before the claim was given back trusted this host with it.
             if not workspace.jobs.unfinished(compute):
                 break

@@ -82,7 +82,7 @@ class Dispatcher:
     """
 
     def __init__(
-        self, client: Client, description: Mapping[str, Any], plan: Plan, inbox: queue.SimpleQueue[Any]
+        self, client: Client, description: Mapping[str, Any], plan: Plan, inbox: queue.Queue[Any]
     ) -> None:
         self._client = client
         self._description = description

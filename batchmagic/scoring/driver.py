@@ -103,7 +103,8 @@ class Driver:
         self._client = client
         self._capacity = capacity
         self._others = others
-        self.inbox: queue.SimpleQueue[Any] = queue.SimpleQueue()
+        # Not a SimpleQueue: see the host's.
+        self.inbox: queue.Queue[Any] = queue.Queue()
         self._sized: dict[str, int] = {}
         self._instances: dict[str, Instance] = {}
 

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
     from batchmagic.workspace import Workspace
 
+_RECORD = "supervisor.pid"
 _STARTING_SECONDS = 5.0
 """For how long a supervisor that lives is trusted to be bringing its host up; after that another may try."""
 
@@ -56,10 +57,20 @@ def ensure_host(ws: Workspace, compute: str, *, host_command: Sequence[str] = ()
         return False
     folder = ws.compute_dir(compute)
     with _turn(folder / "launch.lock") as ours:
-        if not ours or _is_starting(folder / "supervisor.pid"):
+        if not ours or _is_starting(folder / _RECORD):
             return False
         _start(ws.root, compute, folder / "host.log", host_command)
     return True
+
+
+def host_leaves(ws: Workspace, compute: str) -> None:
+    """Have `ensure_host` start another host, although the supervisor of the one that calls this still runs.
+
+    A host calls it between giving its claim up and its last look for jobs: a job is then seen by that look,
+    or whoever queued it sees that no host is coming.
+    """
+    with contextlib.suppress(FileNotFoundError):
+        os.utime(ws.compute_dir(compute) / _RECORD, (0, 0))
 
 
 @contextlib.contextmanager
