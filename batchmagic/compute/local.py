@@ -144,7 +144,9 @@ class LocalInstances:
         )
 
     def _start_cluster(self, launch: Launch) -> None:
-        self._resources.enter_context(dask.config.set(DASK_SETTINGS))
+        self._resources.enter_context(
+            dask.config.set({**DASK_SETTINGS, "temporary-directory": str(launch.scratch)})
+        )
         security = launch.credentials.security()
         scheduler = {
             "protocol": "tls://",

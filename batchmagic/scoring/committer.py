@@ -34,7 +34,7 @@ class Committer:
         self._ledger, self._epoch, self._plan, self._logs = ledger, epoch, plan, logs
         self._before = progress.seconds
         self._started = time.monotonic()
-        self._counters = {
+        self._counters: dict[str, int] = {
             name: getattr(progress, name)
             for name in ("completed", "failed", "retried", "files_failed", "rows")
         }
@@ -42,6 +42,7 @@ class Committer:
         self._failures: list[Failure] = []
         self._parts: dict[int, list[bool]] = {}
         self._oldest = 0.0
+        self._first: tuple[float, int] | None = None
         self.failures_seen = False
 
     def record(self, record: Record) -> None:
@@ -56,6 +57,8 @@ class Committer:
         if record.final:
             self._commits.append(self._commit(attempt))
             self._count(record)
+            if self._first is None:
+                self._first = time.monotonic(), self._counters["completed"] + self._counters["failed"]
 
     @property
     def is_due(self) -> bool:
@@ -67,6 +70,15 @@ class Committer:
     def seconds(self) -> float:
         """Time that this run and the ones before it have taken."""
         return self._before + time.monotonic() - self._started
+
+    @property
+    def seconds_left(self) -> float | None:
+        """Estimated time to the end, by the pace since the first mini-batch of this run ended; None before."""
+        done = self._counters["completed"] + self._counters["failed"]
+        if self._first is None or done == self._first[1]:
+            return None
+        at, before = self._first
+        return (time.monotonic() - at) / (done - before) * (self._plan.mini_batches - done)
 
     def flush(self) -> None:
         """Commit the group; once this returns it survives a loss of power.

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import itertools
-import os
 from concurrent.futures import ThreadPoolExecutor
 from concurrent.futures import TimeoutError as FutureTimeout
 from dataclasses import dataclass
@@ -17,7 +16,7 @@ from batchmagic.scoring.wire import LeaseReply, LeaseRequest
 
 if TYPE_CHECKING:
     import queue
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable, Iterator, Mapping
 
     from distributed import Client, Future
 
@@ -115,11 +114,7 @@ class Dispatcher:
     def send(self, lease: Lease, slots: int) -> None:
         """Hand a lease to its instance."""
         address = self._addresses[lease.instance]
-        root = self._plan.root
-        files = tuple(
-            [os.path.join(root, path) for path in self._plan.paths_of(m.mini_batch, m.part)]  # noqa: PTH118
-            for m in lease.members
-        )
+        files = tuple(self._files(lease))
         request = LeaseRequest(
             job=self._description["job"],
             number=lease.number,
@@ -140,6 +135,17 @@ class Dispatcher:
         self._sent[serial] = _Sent(lease, address, future)
         # The result is fetched in Dask's callback thread, beside the driver's own work.
         future.add_done_callback(lambda done: self._inbox.put(LeaseDone(serial, _fetched(done))))
+
+    def _files(self, lease: Lease) -> Iterator[list[str]]:
+        """Yield the absolute paths of each member; members of several are consecutive, as they were pending."""
+        first, last = lease.members[0], lease.members[-1]
+        if lease.is_lone:
+            found = [self._plan.paths_of(first.mini_batch, first.part)]
+        else:
+            found = self._plan.paths_of_range(first.mini_batch, last.mini_batch - first.mini_batch + 1)
+        base = self._plan.root.rstrip("/") + "/"
+        for files in found:
+            yield [base + path for path in files]
 
     def reply(self, done: LeaseDone) -> tuple[Lease, LeaseReply | None] | None:
         """Return a lease that has ended, with its reply, or None in its place if it was lost.

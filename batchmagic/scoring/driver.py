@@ -103,8 +103,7 @@ class Driver:
         self._client = client
         self._capacity = capacity
         self._others = others
-        # Not a SimpleQueue: see the host's.
-        self.inbox: queue.Queue[Any] = queue.Queue()
+        self.inbox: queue.Queue[Any] = queue.Queue()  # not a SimpleQueue: see the host's
         self._sized: dict[str, int] = {}
         self._instances: dict[str, Instance] = {}
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import PurePath
 from typing import TYPE_CHECKING, Any
 
 from batchmagic.words import counted
@@ -29,7 +30,7 @@ def _group(group: ErrorGroup) -> str:
         lines.append(f"    first in {group.example_file} (mini-batch {group.example_mini_batch})")
     if group.frame:
         file, line, function, source = group.frame
-        lines.append(f"    {file}, line {line}, in {function}:   {source}")
+        lines.append(f"    {PurePath(file).name}, line {line}, in {function}:   {source}")
     lines.append(
         f"    {counted(group.count, 'failed attempt')}, {counted(group.files, 'file')} failed for good"
     )
@@ -69,7 +70,7 @@ def _counts(completed: int, failed: int, total: int) -> str:
 
 def _where(error: dict[str, Any]) -> str:
     frame = error.get("frame")
-    return f"    {frame[0]}, line {frame[1]}, in {frame[2]}:   {frame[3]}" if frame else ""
+    return f"    {PurePath(frame[0]).name}, line {frame[1]}, in {frame[2]}:   {frame[3]}" if frame else ""
 
 
 def fewer_rows(settings: Settings, progress: Progress) -> str:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from batchmagic.scoring.attempt_report import COLUMNS, commit_row, failed_row
 from batchmagic.scoring.error_text import error_report
 from batchmagic.scoring.plan import replace_file
-from batchmagic.words import clock
+from batchmagic.words import clock, counted
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -122,14 +122,14 @@ class JobLogs:
         temporary.replace(self.folder / "failed_files.csv")
 
 
-def progress_line(progress: Progress, seconds: float) -> str:
-    """Return the line of the overview for a state of the job."""
+def progress_line(progress: Progress, left: float | None) -> str:
+    """Return the line of the overview for a state of the job; `left` is the estimated time to its end."""
     done = progress.completed + progress.failed
     if not done:
         return f"No mini-batch has been processed yet; {progress.running} of {progress.mini_batches} are running."
-    line = f"Processed {done} of {progress.mini_batches} mini-batches in {clock(seconds)}."
+    line = f"Processed {done} of {progress.mini_batches} mini-batches in {clock(progress.seconds)}."
     if progress.failed:
-        line += f" {progress.failed} failed ({progress.files_failed} files)."
-    if done < progress.mini_batches:
-        line += f" Estimated remaining time {clock(seconds / done * (progress.mini_batches - done))}."
+        line += f" {progress.failed} failed ({counted(progress.files_failed, 'file')})."
+    if done < progress.mini_batches and left is not None:
+        line += f" Estimated remaining time {clock(left)}."
     return line

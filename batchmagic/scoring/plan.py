@@ -120,6 +120,14 @@ class Plan:
         files: list[str] = json.loads(self._lines[start:stop])
         return files if not part else [files[part - 1]]
 
+    def paths_of_range(self, first: int, count: int) -> list[list[str]]:
+        """Return the files of `count` mini-batches from `first` on; one slice of the manifest."""
+        after = first + count
+        stop = len(self._lines) if after >= self.mini_batches else self._offset(after)
+        lines = self._lines[self._offset(first) : stop].splitlines()
+        files: list[list[str]] = json.loads(b"[" + b",".join(lines) + b"]")
+        return files
+
     def files_in(self, mini_batch: int) -> int:
         """Return the number of files of a mini-batch."""
         return min(self.mini_batch_size, self.files - mini_batch * self.mini_batch_size)

@@ -76,7 +76,7 @@ class Reporter:
         self._jobs.set_progress(self.record.name, progress, claim=self._claim)
         if force or now - self._log_time >= _LOG_SECONDS:
             self._log_time = now
-            self.logs.overview(progress_line(progress, committer.seconds))
+            self.logs.overview(progress_line(progress, committer.seconds_left))
             if committer.failures_seen:
                 committer.failures_seen = False
                 self.logs.errors(ledger)

@@ -78,23 +78,24 @@ def columns_from(stored: str) -> Columns:
 
 def commit_from(row: Any, segments: dict[int, str], schemas: dict[int, tuple[str, Columns]]) -> Commit:
     """Return the commit that a row of the ledger holds."""
-    encoding, columns = schemas.get(row.row_schema, ("none", ()))
-    place = None if row.segment is None else (segments[row.segment], row.offset, row.length, row.crc)
+    mini_batch, part, ok, attempt, files, rows, items, segment, offset, length, crc, schema, *place = row
+    instance, slot, started, seconds = place
+    encoding, columns = schemas.get(schema, ("none", ()))
     return Commit(
-        mini_batch=row.mini_batch,
-        part=row.part,
-        ok=bool(row.ok),
-        attempt=row.attempt,
-        files=row.files,
-        rows=row.rows,
-        items=row.items,
-        place=place,
+        mini_batch=mini_batch,
+        part=part,
+        ok=bool(ok),
+        attempt=attempt,
+        files=files,
+        rows=rows,
+        items=items,
+        place=None if segment is None else (segments[segment], offset, length, crc),
         encoding=encoding,
         columns=columns,
-        instance=row.instance,
-        slot=row.slot,
-        started=row.started,
-        seconds=row.seconds,
+        instance=instance,
+        slot=slot,
+        started=started,
+        seconds=seconds,
     )
 
 
