@@ -144,9 +144,7 @@ class LocalInstances:
         )
 
     def _start_cluster(self, launch: Launch) -> None:
-        self._resources.enter_context(
-            dask.config.set({**DASK_SETTINGS, "temporary-directory": str(launch.scratch)})
-        )
+        self._resources.enter_context(dask.config.set(DASK_SETTINGS))
         security = launch.credentials.security()
         scheduler = {
             "protocol": "tls://",
