@@ -107,8 +107,8 @@ class JobLogs:
 
     def failed_files(self, ledger: Ledger, plan: Plan) -> None:
         """Write failed_files.csv: file, mini-batch, reason. Without failed files there is none."""
-        keys = ledger.failed_keys()
-        if not keys:
+        failed = ledger.failed()
+        if not failed:
             # What failed in an earlier run may have been scored again.
             (self.folder / "failed_files.csv").unlink(missing_ok=True)
             return
@@ -116,8 +116,7 @@ class JobLogs:
         with temporary.open("w", encoding="utf-8", errors="surrogateescape", newline="") as file:
             writer = csv.writer(file)
             writer.writerow(("file", "mini_batch", "reason"))
-            for mini_batch, part in keys:
-                reason = ledger.reason_of(mini_batch, part)
+            for mini_batch, part, reason in failed:
                 writer.writerows((name, mini_batch, reason) for name in plan.paths_of(mini_batch, part))
         temporary.replace(self.folder / "failed_files.csv")
 

@@ -5,13 +5,12 @@ No object of the user's and no pickle is in it.
 
 from __future__ import annotations
 
-import json
-import struct
 from dataclasses import dataclass
 from typing import Any
 
 from batchmagic.errors import ProtocolError
-from batchmagic.scoring.child.frames import LENGTHS, pack
+from batchmagic.scoring.child import frames
+from batchmagic.scoring.child.frames import pack
 from batchmagic.scoring.events import Attempt, Kind, Member
 
 RETURNED = "returned"
@@ -29,15 +28,9 @@ def unpack(frame: bytes) -> tuple[dict[str, Any], bytes]:
         If it is no frame.
     """
     try:
-        json_length, raw_length = LENGTHS.unpack_from(frame)
-        start = LENGTHS.size + json_length
-        header = json.loads(frame[LENGTHS.size : start])
-    except (struct.error, ValueError) as error:
+        return frames.unpack(frame)
+    except frames.FrameError as error:
         raise ProtocolError(f"A frame of {len(frame)} bytes cannot be read: {error}.") from error
-    raw = frame[start:]
-    if len(raw) != raw_length:
-        raise ProtocolError(f"A frame announces {raw_length} bytes and has {len(raw)}.")
-    return header, raw
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

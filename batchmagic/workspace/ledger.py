@@ -328,24 +328,22 @@ class Ledger:
         with self._database.read() as connection:
             return read_groups(connection)
 
-    def failed_keys(self) -> list[tuple[int, int]]:
-        """Return ``(mini_batch, part)`` of all that failed for good, in order."""
-        c = t.commits.c
-        with self._database.read() as connection:
-            query = select(c.mini_batch, c.part).where(c.ok == 0).order_by(c.mini_batch, c.part)
-            return [(row.mini_batch, row.part) for row in connection.execute(query)]
+    def failed(self) -> list[tuple[int, int, str]]:
+        """Return ``(mini_batch, part, reason)`` of all that failed for good, in order.
 
-    def reason_of(self, mini_batch: int, part: int) -> str:
-        """Return the message of the last failed attempt at a mini-batch or file."""
-        c = t.failures.c
+        The reason is the message of the last attempt.
+        """
+        c, f = t.commits.c, t.failures.c
+        reason = (
+            select(f.message)
+            .where((f.mini_batch == c.mini_batch) & (f.part == c.part))
+            .order_by(f.id.desc())
+            .limit(1)
+            .scalar_subquery()
+        )
+        query = select(c.mini_batch, c.part, reason).where(c.ok == 0).order_by(c.mini_batch, c.part)
         with self._database.read() as connection:
-            query = (
-                select(c.message)
-                .where((c.mini_batch == mini_batch) & (c.part == part))
-                .order_by(c.id.desc())
-                .limit(1)
-            )
-            return connection.execute(query).scalar() or ""
+            return [(mini_batch, part, text or "") for mini_batch, part, text in connection.execute(query)]
 
     def iter_failures(self) -> Iterator[Failure]:
         """Yield every attempt that did not succeed, as they happened; their errors have a message only."""
