@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
-.PHONY: help setup demo test test-all check format bench clean
+.PHONY: help setup demo test test-all check format bench screenshots clean
 
 help:
 	@echo "make demo      the main job on real data, with its result"
@@ -12,6 +12,7 @@ help:
 	@echo "make test-all  the tests and the slow ones"
 	@echo "make check     lint, format, types"
 	@echo "make bench     throughput against bare Dask and multiprocessing"
+	@echo "make screenshots  the pictures in docs/images, in both themes (needs chromium)"
 	@echo "make clean     remove what the targets made"
 
 setup: $(READY)
@@ -45,6 +46,9 @@ format: $(READY)
 
 bench: $(READY)
 	$(BIN)/python -m benchmarks.run
+
+screenshots: $(READY)
+	PYTHONPATH=tests/browser $(BIN)/python docs/take_screenshots.py docs/images
 
 clean:
 	rm -rf $(VENV) build demo-output .pytest_cache .mypy_cache .ruff_cache

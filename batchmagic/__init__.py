@@ -9,6 +9,8 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from IPython.core.interactiveshell import InteractiveShell
+
     from batchmagic.entities import Input, Output
     from batchmagic.entities.load import (
         load_batch_deployment,
@@ -46,6 +48,20 @@ __all__ = [
     "load_environment",
     "load_model",
 ]
+
+
+def load_ipython_extension(shell: InteractiveShell) -> None:
+    """Load ``%batch`` and ``%%batch``: what ``%load_ext batchmagic`` calls."""
+    from batchmagic.magics.extension import load  # noqa: PLC0415 - brings IPython
+
+    load(shell)
+
+
+def unload_ipython_extension(shell: InteractiveShell) -> None:
+    """Take the magics away again; jobs go on."""
+    from batchmagic.magics.extension import unload  # noqa: PLC0415
+
+    unload(shell)
 
 
 def __getattr__(name: str) -> Any:

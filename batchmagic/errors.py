@@ -36,10 +36,16 @@ that fits it, and a `hint`: what to do next. Exceptions survive pickling.
 from __future__ import annotations
 
 import difflib
+import re
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
+
+
+# Lines of a failed job's message: the script's line before its source, and how the job ended.
+_PLACE = re.compile(r"  .+, line \d+, in ")
+_VERDICT = re.compile(r"^(Job \S+ )(Failed|NotResponding)\b")
 
 
 def _rebuild(cls: type[BatchMagicError], state: dict[str, Any]) -> BatchMagicError:
@@ -235,11 +241,26 @@ class InterpreterMissing(UsageError):
         )
 
 
+_MOST_LINES = 8
+_RED, _BOLD, _PLAIN = "\033[31m", "\033[1m", "\033[0m"
+
+
 class JobException(BatchMagicError):
     """The job failed."""
 
     code = "job_failed"
     status = 409
+
+    def _render_traceback_(self) -> list[str]:
+        """Return what IPython shows in the place of a traceback: the message, which says it all, in colours."""
+        first, *more = str(self).splitlines()[:_MOST_LINES]
+        if not more:
+            first = f"{type(self).__name__}: {first}"
+        lines = [re.sub(r"^[A-Za-z_][\w.<>]*(?:\([\w.]*\))?(?=:)", rf"{_RED}\g<0>{_PLAIN}", first)]
+        for line in more:
+            place, colon, source = line.partition(":   ")
+            lines.append(f"{place}{colon}{_BOLD}{source}{_PLAIN}" if _PLACE.match(place) and source else line)
+        return [_VERDICT.sub(rf"\1{_RED}\2{_PLAIN}", line) for line in lines]
 
 
 class JobCanceled(JobException):

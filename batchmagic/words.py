@@ -1,6 +1,13 @@
-"""Numbers as people read them."""
+"""Numbers, times and paths as people read them, and the few words that say how a job stands."""
 
 from __future__ import annotations
+
+from datetime import UTC, datetime
+from pathlib import Path
+
+_BRISK = 10
+_THOUSAND = 1000
+_MINUTE, _HOUR = 60, 3600
 
 
 def clock(seconds: float) -> str:
@@ -14,3 +21,76 @@ def counted(number: int, noun: str) -> str:
     """Return ``1 file``, ``2 files``, ``1 mini-batch``, ``1,200 mini-batches``."""
     plural = "es" if noun.endswith("ch") else "s"
     return f"{number:,} {noun}{'' if number == 1 else plural}"
+
+
+def rate_text(rate: float) -> str:
+    """Return ``38/s``, ``3.2/s`` or ``0.04/s``: as many digits as tell something."""
+    if rate >= _BRISK:
+        return f"{rate:,.0f}/s"
+    return f"{rate:.1f}/s" if rate >= 1 else f"{rate:.2g}/s"
+
+
+def size_text(count: int) -> str:
+    """Return a number of bytes for people: ``1.4 MB``."""
+    size = float(count)
+    for unit in ("bytes", "kB", "MB", "GB"):
+        if size < _THOUSAND:
+            return f"{size:.0f} {unit}" if unit == "bytes" else f"{size:.1f} {unit}"
+        size /= _THOUSAND
+    return f"{size:.1f} TB"
+
+
+def date_text(when: datetime) -> str:
+    """Return ``22 Nov 14:02``, with the year when it is not this one: right also when it is read later."""
+    local = when.astimezone()
+    form = "%d %b %H:%M" if local.year == datetime.now(UTC).astimezone().year else "%d %b %Y %H:%M"
+    return local.strftime(form)
+
+
+def ago(when: datetime | None) -> str:
+    """Return ``just now``, ``5 min ago``, ``14:02`` of today, else the date."""
+    if when is None:
+        return ""
+    local = when.astimezone()
+    seconds = (datetime.now(UTC) - when).total_seconds()
+    if seconds < _MINUTE:
+        return "just now"
+    if seconds < _HOUR:
+        return f"{seconds / _MINUTE:.0f} min ago"
+    if local.date() == datetime.now(UTC).astimezone().date():
+        return local.strftime("%H:%M")
+    return local.strftime("%d %b %H:%M")
+
+
+def short_path(path: str) -> str:
+    """Return a local absolute path as seen from here, or from home; any other text as it is."""
+    place = Path(path)
+    if not place.is_absolute():
+        return path
+    try:
+        if place.is_relative_to(Path.cwd()):
+            return str(place.relative_to(Path.cwd()))
+        if place.is_relative_to(Path.home()):
+            return str(Path("~") / place.relative_to(Path.home()))
+    except (OSError, RuntimeError):
+        pass  # the working directory was deleted, or there is no home: the whole path is right as well
+    return path
+
+
+def headline(status: str, files_failed: int) -> str:
+    """Return the status as a person must read it: ``Completed`` with failed files says so."""
+    if status == "Completed" and files_failed:
+        return f"Completed · {counted(files_failed, 'file')} failed"
+    return str(status)
+
+
+def trouble(*, retried: int, failed: int, files_failed: int) -> list[str]:
+    """Return what went wrong so far, in counts; nothing where all is well."""
+    parts = []
+    if retried:
+        parts.append(f"{retried:,} retried")
+    if files_failed:
+        parts.append(f"{counted(files_failed, 'file')} failed")
+    elif failed:
+        parts.append(f"{counted(failed, 'mini-batch')} failed")
+    return parts

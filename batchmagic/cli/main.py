@@ -2,21 +2,22 @@
 
 from __future__ import annotations
 
-import importlib
 import os
 import sys
 from typing import TYPE_CHECKING
 
-from batchmagic.cli.context import CANCELED, COMPLETED, FAILED, INTERRUPTED, TIMED_OUT, USAGE, Context
-from batchmagic.cli.grammar import Parser, build_parser
-from batchmagic.cli.nouns import NOUNS
-from batchmagic.cli.options import SHARED
-from batchmagic.errors import BatchMagicError, JobCanceled, UsageError
+from batchmagic.errors import BatchMagicError, JobCanceled, JobException, UsageError
+from batchmagic.grammar.nouns import NOUNS
+from batchmagic.grammar.options import SHARED_CLI
+from batchmagic.grammar.parser import Parser, build_parser
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    import argparse
+    from collections.abc import Sequence
 
 PROG = "batchmagic"
+COMPLETED, FAILED, USAGE, CANCELED = 0, 1, 2, 3
+TIMED_OUT, INTERRUPTED = 124, 130  # as `timeout` and shells have them
 _DESCRIPTION = (
     "Batch endpoints on this machine: deploy a model, score a folder of files with it, get one output."
 )
@@ -33,7 +34,6 @@ Example:
 _ENDS: tuple[tuple[type[BaseException], int], ...] = (
     (TimeoutError, TIMED_OUT),
     (UsageError, USAGE),
-    (JobCanceled, CANCELED),
     (BatchMagicError, FAILED),
 )
 
@@ -49,6 +49,11 @@ def main(words: Sequence[str] | None = None) -> int:
         return COMPLETED
     except KeyboardInterrupt:
         return INTERRUPTED
+    except JobException as error:
+        from batchmagic.cli.face import print_failure  # noqa: PLC0415 - most commands end otherwise
+
+        print_failure(str(error).splitlines())
+        return CANCELED if isinstance(error, JobCanceled) else FAILED
     except (BatchMagicError, OSError) as error:
         _report(error)
         return next((number for kind, number in _ENDS if isinstance(error, kind)), FAILED)
@@ -63,21 +68,29 @@ def run(words: Sequence[str]) -> int:
     if verb is None:
         getattr(arguments, "noun_parser", parser).print_help()
         return COMPLETED
-    code = _handler(verb.handler)(Context(arguments))
-    return COMPLETED if code is None else code
+    return _act(arguments)
 
 
 def parser_of() -> Parser:
     """Return the parser of the command line."""
-    return build_parser(NOUNS, prog=PROG, description=_DESCRIPTION, epilog=_EPILOG, shared=SHARED)
-
-
-def _handler(where: str) -> Callable[[Context], int | None]:
-    module, _, function = where.partition(":")
-    handler: Callable[[Context], int | None] = getattr(
-        importlib.import_module(f"batchmagic.cli.commands.{module}"), function
+    return build_parser(
+        NOUNS, prog=PROG, description=_DESCRIPTION, epilog=_EPILOG, shared=SHARED_CLI, face="cli"
     )
-    return handler
+
+
+def _act(arguments: argparse.Namespace) -> int:
+    # Not before a verb is known, so that help comes at once.
+    from batchmagic.cli.face import TerminalFace, present  # noqa: PLC0415
+    from batchmagic.cli.render import note  # noqa: PLC0415
+    from batchmagic.sdk.client import MLClient  # noqa: PLC0415
+    from batchmagic.verbs.context import Context  # noqa: PLC0415
+    from batchmagic.verbs.handlers import handler_of  # noqa: PLC0415
+
+    client = MLClient(arguments.workspace) if arguments.workspace else MLClient()
+    client.session.tell = note
+    outcome = handler_of(arguments.verb)(Context(arguments=arguments, client=client, face=TerminalFace()))
+    present(outcome, arguments.format)
+    return outcome.code
 
 
 def _report(error: BatchMagicError | OSError) -> None:

@@ -7,9 +7,9 @@ import time
 from typing import TYPE_CHECKING
 
 from batchmagic.sdk import follow
-from batchmagic.sdk.pace import Meter, Pace, headline, rate_text, trouble
+from batchmagic.sdk.pace import Meter, Pace, headline, trouble
 from batchmagic.sdk.stream import LinePrinter
-from batchmagic.words import clock, counted
+from batchmagic.words import clock, counted, rate_text
 
 if TYPE_CHECKING:
     from rich.console import RenderableType

@@ -12,6 +12,7 @@ from batchmagic.entities.deployment_settings import (
 )
 from batchmagic.entities.endpoint import BatchEndpoint, EndpointDefaults
 from batchmagic.entities.job import BatchJob, Job
+from batchmagic.entities.listing import Listing
 from batchmagic.entities.transfer import Input, Output
 
 __all__ = [
@@ -29,6 +30,7 @@ __all__ = [
     "Environment",
     "Input",
     "Job",
+    "Listing",
     "Model",
     "ModelBatchDeployment",
     "ModelBatchDeploymentSettings",

@@ -31,6 +31,7 @@ class Model(Resource):
         A local path, a URI, or an MLflow reference.
     """
 
+    shown_as: ClassVar[str] = "model"
     _schema_name: ClassVar[str] = "model"
     _paths: ClassVar[tuple[str, ...]] = ("path",)
 
@@ -71,6 +72,7 @@ class Environment(Resource):
         A container image; excludes `build`.
     """
 
+    shown_as: ClassVar[str] = "environment"
     _schema_name: ClassVar[str] = "environment"
     _paths: ClassVar[tuple[str, ...]] = ("conda_file", "build.path")
     also_accepted: ClassVar[frozenset[str]] = Resource.also_accepted | {"channels", "dependencies"}
@@ -116,6 +118,7 @@ class Environment(Resource):
 class Data(Resource):
     """A file or folder of data, registered under a name."""
 
+    shown_as: ClassVar[str] = "data"
     _schema_name: ClassVar[str] = "data"
     _paths: ClassVar[tuple[str, ...]] = ("path",)
 

@@ -99,6 +99,8 @@ class Entity(BaseModel, metaclass=_EntityType):
             for name, info in cls.model_fields.items()
         ]
 
+    # The kind of twin that a notebook shows; empty for a part, which has none.
+    shown_as: ClassVar[str] = ""
     # Keys that are understood although no field has that name, because `_fold` puts them where they belong.
     also_accepted: ClassVar[frozenset[str]] = frozenset()
     _positional: ClassVar[tuple[str, ...]] = ()
@@ -178,6 +180,14 @@ class Entity(BaseModel, metaclass=_EntityType):
 
     def __str__(self) -> str:
         return write_yaml(self.to_dict())
+
+    def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> dict[str, Any] | None:  # noqa: ARG002
+        if not self.shown_as:
+            return None
+        from batchmagic.entities.documents import document_of  # noqa: PLC0415 - it knows this module
+        from batchmagic.twins import bundle  # noqa: PLC0415 - only what is displayed needs them
+
+        return bundle(self.shown_as, document_of(self))
 
     def to_dict(self, *, reveal: bool = False) -> dict[str, Any]:
         """Return the definition in the form of Azure's YAML, without what is not set.

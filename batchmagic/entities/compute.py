@@ -25,6 +25,7 @@ class AmlCompute(Resource):
         Seconds that an instance waits for work before it leaves.
     """
 
+    shown_as: ClassVar[str] = "compute"
     _schema_name: ClassVar[str] = "amlCompute"
 
     name: ComputeName = Field(description="Name of the compute")

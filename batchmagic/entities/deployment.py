@@ -42,6 +42,12 @@ if TYPE_CHECKING:
 # Settings that Azure does not have travel as properties, which its loader accepts.
 OWN_PREFIX = "batchmagic."
 OWN_SETTINGS = ("output_format", "isolate_failures", "fail_fast", "memory_per_slot")
+CELL = OWN_PREFIX + "cell"
+"""The property that says which cell of a notebook the scoring script is the body of.
+
+It only names the script in errors. It is no setting and stays a property: what runs is the same with and without it,
+so a cell that is run again under another number is no change of the deployment.
+"""
 _SETTINGS = frozenset(ModelBatchDeploymentSettings.model_fields) | ModelBatchDeploymentSettings.also_accepted
 _CODE = {"code": "code", "code_path": "code", "scoring_script": "scoring_script"}
 _TWO_COUNTS = "Can't set instance_count when resources is provided."
@@ -101,6 +107,7 @@ class BatchDeployment(_Shortcuts, Resource):
         ``instance_count``, which `instance_count` is too.
     """
 
+    shown_as: ClassVar[str] = "deployment"
     _schema_name: ClassVar[str] = "modelBatchDeployment"
     _paths: ClassVar[tuple[str, ...]] = ("code_configuration.code",)
     also_accepted: ClassVar[frozenset[str]] = Resource.also_accepted | _SETTINGS | frozenset(_CODE)
@@ -215,6 +222,12 @@ class BatchDeployment(_Shortcuts, Resource):
             values["properties"] = properties
         return values
 
+    @property
+    def script_title(self) -> str | None:
+        """What errors call the scoring script: ``cell [5]``; None where its file name is the best that can be said."""
+        number = self.properties.get(CELL)
+        return f"cell [{number}]" if number else None
+
     @classmethod
     def _parameters(cls) -> list[inspect.Parameter]:
         short = [
@@ -261,13 +274,24 @@ def _own_settings(values: dict[str, Any]) -> dict[str, Any]:
     properties = values.get("properties")
     if not isinstance(properties, Mapping):
         return {}
-    own = {key: value for key, value in properties.items() if str(key).startswith(OWN_PREFIX)}
+    own = {key: value for key, value in properties.items() if str(key).startswith(OWN_PREFIX) and key != CELL}
     values["properties"] = {key: value for key, value in properties.items() if key not in own}
     known = [OWN_PREFIX + name for name in OWN_SETTINGS]
     for key in own:
         if key not in known:
-            raise UnknownField(field=key, owner="properties", known=known)
+            raise UnknownField(field=key, owner="properties", known=[*known, CELL])
+    _check_cell(properties)
     return {key.removeprefix(OWN_PREFIX): value for key, value in own.items()}
+
+
+def _check_cell(properties: Mapping[Any, Any]) -> None:
+    if CELL in properties and not str(properties[CELL]).isdecimal():
+        raise ValidationException(
+            field=f"properties.{CELL}",
+            value=properties[CELL],
+            reason="is no number of a cell",
+            hint="Use the number in front of the cell that holds the scoring script.",
+        )
 
 
 def _check_counts(values: Mapping[str, Any]) -> None:

@@ -109,6 +109,7 @@ class BatchEndpoint(Resource):
         ``aad_token``, ``key`` or ``aml_token``: a label here.
     """
 
+    shown_as: ClassVar[str] = "endpoint"
     _schema_name: ClassVar[str] = "batchEndpoint"
     also_accepted: ClassVar[frozenset[str]] = Resource.also_accepted | {"default_deployment_name"}
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, ClassVar
 
 from pydantic import Field
 
@@ -27,6 +27,8 @@ class BatchJob(Entity):
     run
         1, and one more with each resume.
     """
+
+    shown_as: ClassVar[str] = "job"
 
     name: str
     id: str | None = None

@@ -42,6 +42,8 @@ class JobSpec:
         Snapshot of the code folder, relative to the workspace; None for an MLflow model without a script.
     scoring_script
         Path of the script inside `code_dir`.
+    script_title
+        What errors call the script in place of its file name: ``cell [5]``.
     environment
         The name of the environment that the deployment records, for the log.
     """
@@ -65,6 +67,7 @@ class JobSpec:
     model_dir: str | None = None
     code_dir: str | None = None
     scoring_script: str | None = None
+    script_title: str | None = None
     environment: str | None = None
     experiment_name: str | None = None
     properties: dict[str, str] = field(default_factory=dict)

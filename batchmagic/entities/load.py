@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import IO, Any, TypeVar
 
@@ -85,6 +85,7 @@ def load_text(
     origin: Path | None = None,
     name: str = "<yaml>",
     params_override: Overrides = None,
+    values: Mapping[str, Callable[[], Any]] | None = None,
 ) -> R:
     """Return the entity of a known kind that `text` defines.
 
@@ -96,8 +97,11 @@ def load_text(
         The folder that relative paths are seen from; by default the working directory.
     name
         What errors call the text.
+    values
+        Placeholders in the text, see `read_documents`.
     """
-    return _entity(kind, read_document(text, name=name), origin or Path.cwd(), params_override)
+    document = read_document(text, name=name, values=values)
+    return _entity(kind, document, origin or Path.cwd(), params_override)
 
 
 def load_any(source_text: str, origin: Path | None = None, *, name: str = "<yaml>") -> Resource:
@@ -105,11 +109,16 @@ def load_any(source_text: str, origin: Path | None = None, *, name: str = "<yaml
     return _of_any_kind(read_document(source_text, name=name), origin or Path.cwd())
 
 
-def load_documents(source_text: str, origin: Path | None = None, *, name: str = "<yaml>") -> list[Resource]:
+def load_documents(
+    source_text: str,
+    origin: Path | None = None,
+    *,
+    name: str = "<yaml>",
+    values: Mapping[str, Callable[[], Any]] | None = None,
+) -> list[Resource]:
     """Return the entities of all documents of a text, in their order; an error in one of them spoils all."""
-    return [
-        _of_any_kind(document, origin or Path.cwd()) for document in read_documents(source_text, name=name)
-    ]
+    found = read_documents(source_text, name=name, values=values)
+    return [_of_any_kind(document, origin or Path.cwd()) for document in found]
 
 
 def read_source(source: Source) -> tuple[str, str]:

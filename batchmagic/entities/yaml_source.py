@@ -11,7 +11,7 @@ import yaml
 from batchmagic.errors import DefinitionError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator, Mapping
 
 MAX_BYTES = 1024 * 1024
 MAX_DEPTH = 50
@@ -122,8 +122,16 @@ def refused(reason: str, name: str, place: _Place | None = None, *, hint: str = 
     return DefinitionError(f"{reason.rstrip('.')}.", source=name, line=line, column=column, hint=hint)
 
 
-def read_documents(text: str, *, name: str = "<yaml>") -> list[Document]:
+def read_documents(
+    text: str, *, name: str = "<yaml>", values: Mapping[str, Callable[[], Any]] | None = None
+) -> list[Document]:
     """Return every document of `text` that is not empty.
+
+    Parameters
+    ----------
+    values
+        Placeholders, and what returns the plain value that each stands for. A scalar that is a placeholder and
+        nothing else becomes that value, whatever its type; inside a longer one it becomes text.
 
     Raises
     ------
@@ -138,7 +146,9 @@ def read_documents(text: str, *, name: str = "<yaml>") -> list[Document]:
         loader = _Loader(text)
         try:
             nodes = list(_nodes(loader))
-            return [_Builder(loader, name).document(node) for node in nodes if not _is_empty(node)]
+            return [
+                _Builder(loader, name, values or {}).document(node) for node in nodes if not _is_empty(node)
+            ]
         finally:
             loader.dispose()
     except yaml.MarkedYAMLError as error:
@@ -149,9 +159,11 @@ def read_documents(text: str, *, name: str = "<yaml>") -> list[Document]:
         raise _bad_character(text, error.start, name) from None
 
 
-def read_document(text: str, *, name: str = "<yaml>") -> Document:
-    """Return the only document of `text`; none and several are errors."""
-    found = read_documents(text, name=name)
+def read_document(
+    text: str, *, name: str = "<yaml>", values: Mapping[str, Callable[[], Any]] | None = None
+) -> Document:
+    """Return the only document of `text`, see `read_documents`; none and several are errors."""
+    found = read_documents(text, name=name, values=values)
     if not found:
         raise refused("there is nothing in it", name, hint="Write at least a name.")
     if len(found) > 1:
@@ -209,9 +221,11 @@ def _is_empty(node: Any) -> bool:
 class _Builder:
     """Walks the nodes of one document; counts what it makes and knows where it is."""
 
-    def __init__(self, loader: Any, name: str) -> None:
+    def __init__(self, loader: Any, name: str, values: Mapping[str, Callable[[], Any]]) -> None:
         self._loader = loader
         self._name = name
+        self._values = values
+        self._placeholder = re.compile("|".join(map(re.escape, values))) if values else None
         self._places: dict[_Path, _Place] = {}
         self._key_places: dict[_Path, _Place] = {}
         self._open: set[int] = set()
@@ -275,7 +289,12 @@ class _Builder:
     def _key(self, node: Any) -> str:
         if not isinstance(node, yaml.ScalarNode) or node.tag == _PREFIX + "null":
             raise self._error(node, "a key must be text")
-        return str(node.value)
+        return self._filled(str(node.value))
+
+    def _filled(self, text: str) -> str:
+        if self._placeholder is None:
+            return text
+        return self._placeholder.sub(lambda found: str(self._values[found[0]]()), text)
 
     def _expect(self, node: Any, kind: str) -> None:
         if node.tag != _PREFIX + kind:
@@ -288,7 +307,7 @@ class _Builder:
         if kind == "bool":
             return str(node.value).lower() == "true"
         if kind in {"str", "timestamp"}:
-            return node.value
+            return self._values[node.value]() if node.value in self._values else self._filled(node.value)
         if kind not in {"int", "float"}:
             raise self._error(node, f"the tag {node.tag!r} is not allowed", "Write plain values.")
         try:

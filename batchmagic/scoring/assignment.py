@@ -62,6 +62,7 @@ def assignment(
         "init_timeout": _INIT_TIMEOUTS * spec.settings.timeout + _INIT_EXTRA,
         "child": {
             "script": script,
+            "script_title": spec.script_title,
             "code_dir": str(code) if code else None,
             "mlflow_model": None if script else _model_path(spec, workspace),
             "env": environment.job_variables(

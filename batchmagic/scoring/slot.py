@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 from batchmagic.scoring.channel import Channel, Exited, TimedOut
+from batchmagic.scoring.child.failure import retitled
 from batchmagic.scoring.child.frames import Frame
 from batchmagic.scoring.events import Attempt, Kind, Member
 from batchmagic.scoring.wire import INIT_FAILED, RETURNED, STOPPED, LeaseReply, LeaseRequest
@@ -25,6 +26,7 @@ DUMP_SECONDS = 0.5
 _KILL_SECONDS = 10.0
 _TAIL = 4096
 _FRAME_LINE = re.compile(r'File "(?P<file>.+)", line (?P<line>\d+) in (?P<function>.+)')
+_ESCAPE = re.compile(r"\\(?:x([0-9a-f]{2})|u([0-9a-f]{4})|U([0-9a-f]{8}))")
 
 
 class RowSink(Protocol):
@@ -246,6 +248,12 @@ class Slot:
         reason = f"run() took longer than {self.spec.timeout:g} s (retry_settings.timeout)"
         return {"type": "Timeout", "message": reason, "phase": "run", **self._stood_at(text)}
 
+    @property
+    def _titles(self) -> dict[str, str]:
+        """What errors call the script, by its path, where that is not its path."""
+        child = self.spec.child
+        return {child["script"]: child["script_title"]} if child.get("script_title") else {}
+
     def _dump_and_kill(self, channel: Channel) -> str:
         """Return where the process stands; it is gone then. The dump works while C code holds the GIL."""
         dump = Path(self.spec.child["dump_file"])
@@ -257,15 +265,21 @@ class Slot:
         return _read_from(dump, before)
 
     def _stood_at(self, dump: str) -> dict[str, Any]:
-        frames = [m.groupdict() for line in dump.splitlines() if (m := _FRAME_LINE.search(line))]
+        found = (_FRAME_LINE.search(line) for line in dump.splitlines())
+        frames = [{**m.groupdict(), "file": _unescaped(m["file"])} for m in found if m]
         code = self.spec.code_dir
         mine = next((f for f in frames if code and f["file"].startswith(code)), frames[0] if frames else None)
         if mine is None:
             return {"traceback": dump or None, "frame": None}
         source = _source_line(mine["file"], int(mine["line"]))
         return {
-            "traceback": "the script stood at (innermost call first):\n" + dump,
-            "frame": [mine["file"], int(mine["line"]), mine["function"], source],
+            "traceback": "the script stood at (innermost call first):\n" + retitled(dump, self._titles),
+            "frame": [
+                self._titles.get(mine["file"], mine["file"]),
+                int(mine["line"]),
+                mine["function"],
+                source,
+            ],
         }
 
     def _crash_error(self, message: Exited | TimedOut) -> dict[str, Any]:
@@ -275,7 +289,7 @@ class Slot:
         dump = _read_from(Path(self.spec.child["dump_file"]), self._dump_start)
         # The dump is what Python wrote when the signal came; a script may have sent it to its own stderr.
         found = self._stood_at(dump if "File " in dump else tail)
-        said = [part for part in (found["traceback"] if dump else None, tail) if part]
+        said = [part for part in (found["traceback"] if dump else None, retitled(tail, self._titles)) if part]
         return {**error, "phase": "run", "frame": found["frame"], "traceback": "\n".join(said) or None}
 
 
@@ -311,6 +325,11 @@ def _read_from(path: Path, start: int) -> str:
             return file.read().decode("utf-8", "replace")
     except FileNotFoundError:
         return ""
+
+
+def _unescaped(name: str) -> str:
+    """Return a file's name from a dump, where what is not ASCII stands as an escape."""
+    return _ESCAPE.sub(lambda found: chr(int(found[found.lastindex or 0], 16)), name)
 
 
 def _source_line(file: str, line: int) -> str:

@@ -6,7 +6,7 @@ import shutil
 from pathlib import Path
 from typing import TYPE_CHECKING, Generic, TypeVar, cast
 
-from batchmagic.entities import Data, Environment, Model
+from batchmagic.entities import Data, Environment, Listing, Model
 from batchmagic.entities.references import parse_reference
 from batchmagic.errors import InputError, ResourceExistsError
 from batchmagic.sdk.given import entity_of
@@ -40,7 +40,7 @@ class AssetOperations(Generic[A]):
         )
         return cast("A", found)
 
-    def list(self, name: str | None = None, *, list_view_type: str | None = None) -> list[A]:
+    def list(self, name: str | None = None, *, list_view_type: str | None = None) -> Listing[A]:
         """Return the latest version of every asset, or all versions of `name`, newest first.
 
         Parameters
@@ -50,9 +50,9 @@ class AssetOperations(Generic[A]):
         """
         ws = self._session.peek()
         archived = list_view_type is not None and list_view_type.lower() in {"all", "archivedonly"}
-        return (
-            [cast("A", found) for found in ws.assets.list(self._kind, name, archived=archived)] if ws else []
-        )
+        found = ws.assets.list(self._kind, name, archived=archived) if ws else []
+        nothing = "No data yet." if self._kind == "data" else f"No {self._kind}s yet."
+        return Listing([cast("A", asset) for asset in found], kind=self._kind, nothing=nothing)
 
     def archive(self, name: str, version: str | None = None, label: str | None = None) -> None:
         """Leave the version, or all versions, out of lists and of ``@latest``."""

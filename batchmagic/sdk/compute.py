@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from batchmagic.entities import AmlCompute
+from batchmagic.entities import AmlCompute, Listing
 from batchmagic.sdk.given import entity_of
 from batchmagic.sdk.pollers import LROPoller, finished
 
@@ -35,10 +35,11 @@ class ComputeOperations:
         """
         return self._session.read().computes.get(name)
 
-    def list(self) -> list[AmlCompute]:
+    def list(self) -> Listing[AmlCompute]:
         """Return all computes by name."""
         ws = self._session.peek()
-        return ws.computes.list() if ws else []
+        nothing = "No workspace yet; every workspace has the compute local."
+        return Listing(ws.computes.list() if ws else [], kind="compute", nothing=nothing)
 
     def begin_delete(self, name: str) -> LROPoller[None]:
         """Remove the compute.

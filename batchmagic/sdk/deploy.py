@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from batchmagic.constants import AssetTypes
 from batchmagic.entities import AmlCompute, BatchDeployment, BatchEndpoint, Environment, Model
+from batchmagic.entities.deployment import CELL
 from batchmagic.entities.job_spec import Interpreter
 from batchmagic.entities.references import Reference, parse_reference
 from batchmagic.errors import ResourceNotFoundError, ScriptError, ValidationException
@@ -36,11 +37,14 @@ class Deployed:
     ----------
     made_endpoint, became_default
         Whether it made the endpoint, and the deployment its default.
+    is_default
+        Whether the deployment is the default one now.
     """
 
     record: DeploymentRecord
     made_endpoint: bool
     became_default: bool
+    is_default: bool
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -71,6 +75,7 @@ def prepare(
     *,
     skip_script_validation: bool = False,
     new_endpoint: bool = False,
+    staged: Path | None = None,
 ) -> PreparedDeployment:
     """Return the deployment with absolute paths, checked; nothing is written.
 
@@ -80,6 +85,8 @@ def prepare(
         None: there is no workspace yet.
     new_endpoint
         The endpoint is going to be made.
+    staged
+        A folder with the code to snapshot, the scoring script in it, in place of the one that is defined.
 
     Raises
     ------
@@ -97,7 +104,10 @@ def prepare(
     entity.compute = entity.compute or DEFAULT_COMPUTE
     check_instances(entity.effective_settings(), _compute(ws, entity.compute))
     kept = _unchanged_code(ws, entity)
-    code = None if kept else _code(entity, validate=not skip_script_validation)
+    if kept is None and entity.id is not None:
+        # It was read from the store, and its script is another one since.
+        entity.properties.pop(CELL, None)
+    code = None if kept else _code(entity, staged, validate=not skip_script_validation)
     _check_model(ws, entity, has_script=code is not None or (kept is not None and kept.code_dir is not None))
     if isinstance(entity.environment, str):
         _check_environment(ws, entity.environment)
@@ -138,19 +148,23 @@ def store(
     )
 
 
-def deploy(session: Session, given: BatchDeployment, *, make_default: bool = False) -> Deployed:
+def deploy(
+    session: Session, given: BatchDeployment, *, make_default: bool = False, staged: Path | None = None
+) -> Deployed:
     """Store the deployment; its endpoint is made if it is not there, and the first deployment becomes the default.
 
     Parameters
     ----------
     make_default
         It becomes the default in any case.
+    staged
+        See `prepare`.
     """
     ws = session.peek()
     new_endpoint = ws is None or given.endpoint_name not in {
         endpoint.name for endpoint in ws.endpoints.list()
     }
-    prepared = prepare(ws, given, new_endpoint=new_endpoint)
+    prepared = prepare(ws, given, new_endpoint=new_endpoint, staged=staged)
     ws = session.write()
     record = store(ws, prepared, new_endpoint=new_endpoint)
     endpoint = ws.endpoints.get(record.endpoint)
@@ -160,7 +174,12 @@ def deploy(session: Session, given: BatchDeployment, *, make_default: bool = Fal
     if changes:
         endpoint.defaults.deployment_name = record.name
         ws.endpoints.put(endpoint)
-    return Deployed(record=record, made_endpoint=new_endpoint, became_default=changes)
+    return Deployed(
+        record=record,
+        made_endpoint=new_endpoint,
+        became_default=changes,
+        is_default=endpoint.defaults.deployment_name == record.name,
+    )
 
 
 def _need(ws: Workspace | None, kind: str, name: str) -> Workspace:
@@ -190,7 +209,7 @@ def _unchanged_code(ws: Workspace | None, entity: BatchDeployment) -> Deployment
 # --- code
 
 
-def _code(entity: BatchDeployment, *, validate: bool) -> Path | None:
+def _code(entity: BatchDeployment, staged: Path | None, *, validate: bool) -> Path | None:
     """Return what is to be snapshotted: the code folder, or the script alone where no folder is given."""
     code = entity.code_configuration
     if code is None or (code.code is None and code.scoring_script is None):
@@ -201,7 +220,9 @@ def _code(entity: BatchDeployment, *, validate: bool) -> Path | None:
             target="scoring_script",
             hint="Name the script in it that has run(mini_batch).",
         )
-    if code.code is None:
+    if staged is not None:
+        source, script = staged, safe_join(staged, code.scoring_script)
+    elif code.code is None:
         script = Path(os.path.abspath(code.scoring_script))  # noqa: PTH100 - links stay links
         source = script
     elif Path(code.code).name == code.scoring_script and not Path(code.code).is_dir():
@@ -217,7 +238,7 @@ def _code(entity: BatchDeployment, *, validate: bool) -> Path | None:
             hint=_scripts_in(script.parent),
         )
     if validate:
-        check_script(script)
+        check_script(script, title=entity.script_title)
     return source
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from batchmagic.entities import BatchDeployment, BatchJob
+from batchmagic.entities import BatchDeployment, BatchJob, Listing
 from batchmagic.errors import ResourceNotFoundError
 from batchmagic.sdk.deploy import prepare, store
 from batchmagic.sdk.given import entity_of
@@ -12,8 +12,6 @@ from batchmagic.sdk.job_view import job_of
 from batchmagic.sdk.pollers import LROPoller, finished
 
 if TYPE_CHECKING:
-    import builtins
-
     from batchmagic.entities.job_spec import Interpreter
     from batchmagic.sdk.session import Session
 
@@ -61,16 +59,17 @@ class BatchDeploymentOperations:
         """
         return self._session.read().deployments.get(endpoint_name, name).entity
 
-    def list(self, endpoint_name: str) -> list[BatchDeployment]:
+    def list(self, endpoint_name: str) -> Listing[BatchDeployment]:
         """Return the deployments of the endpoint by name."""
-        return [record.entity for record in self._session.read().deployments.list(endpoint_name)]
+        found = [record.entity for record in self._session.read().deployments.list(endpoint_name)]
+        return Listing(found, kind="deployment", nothing=f"No deployments of {endpoint_name} yet.")
 
     def begin_delete(self, name: str, endpoint_name: str) -> LROPoller[None]:
         """Remove all versions of the deployment; its jobs stay."""
         self._session.read().deployments.delete(endpoint_name, name)
         return finished(None)
 
-    def list_jobs(self, endpoint_name: str, *, name: str | None = None) -> builtins.list[BatchJob]:
+    def list_jobs(self, endpoint_name: str, *, name: str | None = None) -> Listing[BatchJob]:
         """Return the jobs of the endpoint, or of one of its deployments, newest first."""
         ws = self._session.read()
         endpoint = ws.endpoints.get(endpoint_name).name
@@ -78,7 +77,8 @@ class BatchDeploymentOperations:
             name = _stored_name(self._session, endpoint, name)
         records = ws.jobs.list(endpoint=endpoint, deployment=name)
         self._session.look_after(records)
-        return [job_of(ws, record) for record in records]
+        jobs = [job_of(ws, record) for record in records]
+        return Listing(jobs, kind="job", nothing=f"No jobs of {endpoint} yet.")
 
 
 def _stored_name(session: Session, endpoint: str, name: str) -> str:

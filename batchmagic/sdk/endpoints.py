@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from batchmagic.entities import BatchEndpoint, BatchJob
+from batchmagic.entities import BatchEndpoint, BatchJob, Listing
 from batchmagic.sdk.given import entity_of
 from batchmagic.sdk.invoke import prepare, submit
 from batchmagic.sdk.job_view import job_of
 from batchmagic.sdk.pollers import LROPoller, finished
 
 if TYPE_CHECKING:
-    import builtins
     from collections.abc import Iterable, Mapping
 
     from batchmagic.sdk.session import Session
@@ -38,10 +37,10 @@ class BatchEndpointOperations:
         """
         return self._session.read().endpoints.get(name)
 
-    def list(self) -> list[BatchEndpoint]:
+    def list(self) -> Listing[BatchEndpoint]:
         """Return all endpoints by name."""
         ws = self._session.peek()
-        return ws.endpoints.list() if ws else []
+        return Listing(ws.endpoints.list() if ws else [], kind="endpoint", nothing="No endpoints yet.")
 
     def begin_delete(self, name: str) -> LROPoller[None]:
         """Remove the endpoint and its deployments; its jobs stay."""
@@ -97,13 +96,15 @@ class BatchEndpointOperations:
             experiment_name=experiment_name,
             recursive=recursive,
             overwrite=overwrite,
+            command=self._session.command,
         )
         return job_of(ws, submit(ws, prepared))
 
-    def list_jobs(self, endpoint_name: str) -> builtins.list[BatchJob]:
+    def list_jobs(self, endpoint_name: str) -> Listing[BatchJob]:
         """Return the jobs of the endpoint, newest first."""
         ws = self._session.read()
         name = ws.endpoints.get(endpoint_name).name
         records = ws.jobs.list(endpoint=name)
         self._session.look_after(records)
-        return [job_of(ws, record) for record in records]
+        jobs = [job_of(ws, record) for record in records]
+        return Listing(jobs, kind="job", nothing=f"No jobs of {name} yet.")

@@ -63,6 +63,7 @@ def prepare(
     recursive: bool = False,
     overwrite: bool = False,
     bare: Bare = "path",
+    command: str = "batchmagic",
 ) -> PreparedJob:
     """Return the job that this invoke means, with everything frozen; nothing is written.
 
@@ -70,13 +71,15 @@ def prepare(
     ----------
     bare
         What a lone word as the input is: a path as in Azure's SDK, or an asset as on the command line.
+    command
+        What the reader types before the verbs, for hints.
 
     Raises
     ------
     UsageError
         Of the kind that fits.
     """
-    record = choose_deployment(ws, endpoint_name, deployment_name)
+    record = choose_deployment(ws, endpoint_name, deployment_name, command=command)
     overrides = take_apart(params_override)
     other = overrides.other
     compute = ws.computes.get(_compute_name(other.get("compute") or record.entity.compute))
@@ -124,7 +127,9 @@ def submit(ws: Workspace, prepared: PreparedJob) -> JobRecord:
     return record
 
 
-def choose_deployment(ws: Workspace, endpoint_name: str, deployment_name: str | None) -> DeploymentRecord:
+def choose_deployment(
+    ws: Workspace, endpoint_name: str, deployment_name: str | None, *, command: str = "batchmagic"
+) -> DeploymentRecord:
     """Return the deployment that an invoke goes to: the named one, the default one, or the only one.
 
     Raises
@@ -141,7 +146,7 @@ def choose_deployment(ws: Workspace, endpoint_name: str, deployment_name: str | 
         raise ResourceNotFoundError(
             f"The endpoint {endpoint.name!r} has no deployment.",
             kind="deployment",
-            hint=f"`batchmagic deploy {endpoint.name}/NAME --model …` makes one.",
+            hint=f"`{command} deploy {endpoint.name}/NAME --model …` makes one.",
         )
     if wanted is not None:
         return ws.deployments.get(endpoint.name, wanted)
@@ -150,7 +155,7 @@ def choose_deployment(ws: Workspace, endpoint_name: str, deployment_name: str | 
         raise UsageError(
             f"The endpoint {endpoint.name!r} has {len(known)} deployments and no default one: {names}.",
             target="deployment",
-            hint=f"Name one, or `batchmagic endpoint update {endpoint.name} --default {known[0].name}`.",
+            hint=f"Name one, or `{command} endpoint update {endpoint.name} --default {known[0].name}`.",
         )
     return known[0]
 
@@ -222,6 +227,7 @@ def _frozen_deployment(record: DeploymentRecord) -> dict[str, Any]:
         "model_dir": record.model_dir,
         "code_dir": record.code_dir,
         "scoring_script": code.scoring_script if code and record.code_dir else None,
+        "script_title": record.entity.script_title,
         "environment": environment if isinstance(environment, str | None) else environment.name,
     }
 

@@ -5,9 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from batchmagic.entities import Listing
 from batchmagic.errors import StateError, ValidationException
 from batchmagic.sdk import follow
 from batchmagic.sdk.download import download
+from batchmagic.sdk.error_report import error_frame
 from batchmagic.sdk.job_view import child_of, job_of
 from batchmagic.sdk.logs import find_log
 from batchmagic.sdk.pollers import LROPoller
@@ -24,6 +26,7 @@ if TYPE_CHECKING:
 
     from batchmagic.entities import BatchJob
     from batchmagic.entities.progress import Progress
+    from batchmagic.sdk.job import Job
     from batchmagic.sdk.session import Session
     from batchmagic.workspace.ledger_errors import ErrorGroup
 
@@ -53,7 +56,7 @@ class JobOperations:
         parent_job_name: str | None = None,
         list_view_type: str | None = None,  # noqa: ARG002 - Azure's; jobs are not archived here
         max_results: int | None = None,
-    ) -> list[BatchJob]:
+    ) -> Listing[BatchJob]:
         """Return jobs, newest first.
 
         Parameters
@@ -62,13 +65,24 @@ class JobOperations:
             Return the one child of this job, which owns the logs and the output.
         """
         if parent_job_name is not None:
-            return [child_of(self._session.read(), self._session.job(parent_job_name))]
+            return Listing([child_of(self._session.read(), self._session.job(parent_job_name))], kind="job")
         ws = self._session.peek()
-        if ws is None:
-            return []
-        records = ws.jobs.list(limit=max_results)
+        records = ws.jobs.list(limit=max_results) if ws else []
         self._session.look_after(records)
-        return [job_of(ws, record) for record in records]
+        jobs = [job_of(ws, record) for record in records] if ws else []
+        return Listing(jobs, kind="job", nothing="No jobs yet.")
+
+    def handle(self, name: str) -> Job:
+        """Return the job as an object with verbs of its own, which a notebook also shows; Azure has no such thing.
+
+        Raises
+        ------
+        ResourceNotFoundError
+            If there is none.
+        """
+        from batchmagic.sdk.job import Job  # noqa: PLC0415 - it is made of this
+
+        return Job(self._session, self._session.job(name).name)
 
     def stream(self, name: str) -> None:
         """Print the job's progress until it ends, then a summary.
@@ -110,21 +124,7 @@ class JobOperations:
 
     def errors(self, name: str) -> pd.DataFrame:
         """Return what failed so far, one row per kind of error, the one with most failed files first."""
-        import pandas as pd  # noqa: PLC0415
-
-        names = [
-            "type",
-            "message",
-            "count",
-            "files",
-            "example_file",
-            "example_mini_batch",
-            "file",
-            "line",
-            "function",
-            "traceback",
-        ]
-        return pd.DataFrame([_error_row(group) for group in self.error_groups(name)], columns=names)
+        return error_frame(self.error_groups(name))
 
     def error_groups(self, name: str) -> builtins.list[ErrorGroup]:
         """Return what `errors` is made of."""
@@ -235,19 +235,3 @@ class JobOperations:
             reason="cannot be made directly",
             hint="Use batch_endpoints.invoke.",
         )
-
-
-def _error_row(group: ErrorGroup) -> dict[str, Any]:
-    file, line, function, _ = group.frame or (None, None, None, None)
-    return {
-        "type": group.type,
-        "message": group.message,
-        "count": group.count,
-        "files": group.files,
-        "example_file": group.example_file,
-        "example_mini_batch": group.example_mini_batch,
-        "file": file,
-        "line": line,
-        "function": function,
-        "traceback": group.traceback,
-    }

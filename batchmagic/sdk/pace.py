@@ -6,15 +6,14 @@ from collections import deque
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from batchmagic import words
 from batchmagic.entities.status import JobStatus
-from batchmagic.words import clock, counted
+from batchmagic.words import clock, counted, rate_text
 
 if TYPE_CHECKING:
     from batchmagic.entities.progress import Progress
 
 _WINDOW = 10.0
-_MINUTE, _HOUR = 60, 3600
-_BRISK = 10
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -49,30 +48,14 @@ class Meter:
         return Pace(now=now, mean=mean, left=remaining / rate if rate > 0 and progress.mini_batches else None)
 
 
-def rate_text(rate: float) -> str:
-    """Return ``38/s``, ``3.2/s`` or ``0.04/s``: as many digits as tell something."""
-    if rate >= _BRISK:
-        return f"{rate:,.0f}/s"
-    return f"{rate:.1f}/s" if rate >= 1 else f"{rate:.2g}/s"
-
-
 def headline(status: JobStatus, progress: Progress) -> str:
     """Return the status as a person must read it: ``Completed`` with failed files says so."""
-    if status is JobStatus.COMPLETED and progress.files_failed:
-        return f"Completed · {counted(progress.files_failed, 'file')} failed"
-    return str(status)
+    return words.headline(status, progress.files_failed)
 
 
 def trouble(progress: Progress) -> list[str]:
     """Return what went wrong so far, in counts; nothing where all is well."""
-    parts = []
-    if progress.retried:
-        parts.append(f"{progress.retried:,} retried")
-    if progress.files_failed:
-        parts.append(f"{counted(progress.files_failed, 'file')} failed")
-    elif progress.failed:
-        parts.append(f"{counted(progress.failed, 'mini-batch')} failed")
-    return parts
+    return words.trouble(retried=progress.retried, failed=progress.failed, files_failed=progress.files_failed)
 
 
 def progress_line(status: JobStatus, detail: str, progress: Progress, pace: Pace) -> str:

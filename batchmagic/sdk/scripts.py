@@ -16,40 +16,46 @@ if TYPE_CHECKING:
 _HINT = "Define run(mini_batch): it gets a list of file paths and returns a list or a DataFrame."
 
 
-def check_script(path: Path) -> None:
+def check_script(path: Path, *, title: str | None = None) -> None:
     """Pass when the script at `path` is Python and has a ``run(mini_batch)``.
+
+    Parameters
+    ----------
+    title
+        What errors call it; None: its file name.
 
     Raises
     ------
     ScriptError
         With the line.
     """
-    tree = _parse(path)
+    called = title or path.name
+    tree = _parse(path, called)
     bound = dict(_bindings(tree.body))
     if "run" not in bound:
         if "*" not in bound:
             raise ScriptError(
-                f"{path.name} has no run(mini_batch).", target="scoring_script", hint=_looks_like(bound)
+                f"{called} has no run(mini_batch).", target="scoring_script", hint=_looks_like(bound)
             )
         return
-    _check_run(path.name, bound["run"])
+    _check_run(called, bound["run"])
 
 
-def _parse(path: Path) -> ast.Module:
+def _parse(path: Path, called: str) -> ast.Module:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            return ast.parse(path.read_bytes(), filename=path.name)
+            return ast.parse(path.read_bytes(), filename=called)
     except SyntaxError as error:
         text = f": {error.text.strip()}" if error.text and error.text.strip() else ""
         raise ScriptError(
-            f"{path.name}, line {error.lineno or 1}: {error.msg}{text}",
+            f"{called}, line {error.lineno or 1}: {error.msg}{text}",
             target="scoring_script",
             hint="Nothing was deployed.",
         ) from error
     except (ValueError, RecursionError, MemoryError) as error:
         raise ScriptError(
-            f"{path.name} is not Python that can be read: {error}.", target="scoring_script"
+            f"{called} is not Python that can be read: {error}.", target="scoring_script"
         ) from error
 
 

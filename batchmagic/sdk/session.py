@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from batchmagic.errors import ResourceNotFoundError, UsageError
+from batchmagic.words import short_path
 
 if TYPE_CHECKING:
     import os
@@ -25,12 +26,15 @@ class Session:
     ----------
     tell
         Called with a line that a person must know: where a workspace was made, what did not work and is no failure.
+    command
+        What the reader types before the verbs: ``batchmagic`` in a shell, ``%batch`` in a notebook.
     """
 
     def __init__(self, path: str | os.PathLike[str] | None = None) -> None:
         self._path = None if path is None else Path(path)
         self._workspace: Workspace | None = None
         self.tell: Callable[[str], object] = print
+        self.command = "batchmagic"
 
     def peek(self) -> Workspace | None:
         """Return the workspace if there is one."""
@@ -60,7 +64,7 @@ class Session:
 
             self._workspace = Workspace.find(self._path, create=True)
             if self._workspace.created:
-                self.tell(f"Made the workspace {self._workspace.root}")
+                self.tell(f"Made the workspace {short_path(str(self._workspace.root))}")
                 for line in self._workspace.warnings:
                     self.tell(line)
         return self._workspace

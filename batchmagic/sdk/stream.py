@@ -9,9 +9,9 @@ from batchmagic.entities.status import JobStatus
 from batchmagic.errors import JobException
 from batchmagic.sdk import follow
 from batchmagic.sdk.failure import failure_lines
-from batchmagic.sdk.pace import Meter, headline, progress_line, rate_text
+from batchmagic.sdk.pace import Meter, headline, progress_line
 from batchmagic.sdk.results import output_file
-from batchmagic.words import clock
+from batchmagic.words import clock, rate_text
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -104,14 +104,21 @@ def summary(session: Session, record: JobRecord) -> list[str]:
     return lines
 
 
-def raise_if_failed(session: Session, record: JobRecord, *, command: str = "batchmagic") -> None:
+def failure_of(session: Session, record: JobRecord) -> JobException:
+    """Return the exception of a job that failed: at most eight lines, the scoring script's own error first."""
+    groups = session.error_groups(record.name)
+    name = session.short_name(record.name)
+    lines = failure_lines(record, groups, command=session.command, name=name)
+    return JobException("\n".join(lines), target=record.name)
+
+
+def raise_if_failed(session: Session, record: JobRecord) -> None:
     """Pass when the job did not fail.
 
     Raises
     ------
     JobException
-        At most eight lines, the scoring script's own error first.
+        Of `failure_of`.
     """
     if record.status in {JobStatus.FAILED, JobStatus.NOT_RESPONDING}:
-        groups = session.error_groups(record.name)
-        raise JobException("\n".join(failure_lines(record, groups, command=command)), target=record.name)
+        raise failure_of(session, record)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 from sqlalchemy import delete, insert, select, update
 
 from batchmagic.entities import BatchDeployment
+from batchmagic.entities.deployment import CELL
 from batchmagic.entities.job_spec import Interpreter
 from batchmagic.errors import ResourceNotFoundError, ValidationException
 from batchmagic.names import check_name
@@ -103,6 +104,8 @@ class DeploymentStore:
     ) -> DeploymentRecord:
         """Store the deployment and return its current version: a new one only if anything is different.
 
+        The number of the cell that holds the script is no difference: the current version gets it.
+
         Parameters
         ----------
         deployment
@@ -128,7 +131,7 @@ class DeploymentStore:
             values = self._values(deployment, secrets or {}, current)
             content["variables"] = sorted(values)
             if current is not None and self._unchanged(current, content, values):
-                return _record(current)
+                return _record(_labelled(connection, current, content["body"]))
             version = next_number(connection, "deployment", f"{endpoint}/{name}")
             # Before the commit: once the version is seen, its values are there.
             self._secrets.put(secret_key(endpoint, name, version), values)
@@ -215,7 +218,9 @@ class DeploymentStore:
 
     def _unchanged(self, current: Row[Any], content: dict[str, Any], values: dict[str, str]) -> bool:
         stored = current._mapping  # noqa: SLF001 - SQLAlchemy's public name for it
-        return all(stored[key] == value for key, value in content.items()) and self._stored(current) == values
+        same = all(stored[key] == value for key, value in content.items() if key != "body")
+        same_body = _without_cell(stored["body"]) == _without_cell(content["body"])
+        return same and same_body and self._stored(current) == values
 
     def _stored(self, row: Row[Any] | None) -> dict[str, str]:
         return {} if row is None else self._secrets.get(secret_key(row.endpoint, row.name, row.version))
@@ -242,6 +247,21 @@ def _content(
         "model_type": model.type if model else None,
         "model_dir": model.directory if model else None,
     }
+
+
+def _without_cell(body: Mapping[str, Any]) -> dict[str, Any]:
+    properties = {key: value for key, value in body.get("properties", {}).items() if key != CELL}
+    return {key: value for key, value in body.items() if key != "properties"} | {"properties": properties}
+
+
+def _labelled(connection: Connection, current: Row[Any], body: Mapping[str, Any]) -> Row[Any]:
+    """Return the current version with the cell's number as it stands in `body`."""
+    if current.body == body:
+        return current
+    here = deployment_versions.c.version == current.version
+    where = (*_is(current.endpoint, current.name), here)
+    connection.execute(update(deployment_versions).where(*where).values(body=body))
+    return connection.execute(select(deployment_versions).where(*where)).one()
 
 
 def _add_version(

@@ -12,6 +12,7 @@ from batchmagic.entities.progress import Progress
 from batchmagic.errors import Fenced
 from batchmagic.workspace import ledger_tables as t
 from batchmagic.workspace.database import Database, open_database
+from batchmagic.workspace.ledger_attempts import Attempt, read_attempts
 from batchmagic.workspace.ledger_entries import (
     Columns,
     Commit,
@@ -327,6 +328,11 @@ class Ledger:
         """Return the errors of the script, grouped, the commonest first."""
         with self._database.read() as connection:
             return read_groups(connection)
+
+    def attempts(self, *, since: float, mini_batches: int) -> list[Attempt]:
+        """Return the attempts that began at `since` (seconds since the epoch) or later, in that order."""
+        with self._database.read() as connection:
+            return read_attempts(connection, since=since, mini_batches=mini_batches)
 
     def failed(self) -> list[tuple[int, int, str]]:
         """Return ``(mini_batch, part, reason)`` of all that failed for good, in order.

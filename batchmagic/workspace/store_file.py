@@ -26,7 +26,7 @@ _SAYINGS = {
     ),
     sqlite3.SQLITE_FULL: (
         "cannot grow: the disk is full",
-        "Make room (`batchmagic prune` removes old jobs), then resume.",
+        "Make room (`prune` removes old jobs), then resume.",
     ),
     sqlite3.SQLITE_IOERR: (
         "cannot be read or written by this disk",

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-import importlib
 import shlex
 import subprocess
 import sys
 
 import pytest
 
-from batchmagic.cli.grammar import Noun, Verb
 from batchmagic.cli.main import main, parser_of
-from batchmagic.cli.nouns import NOUNS
+from batchmagic.grammar.model import Noun, Verb
+from batchmagic.grammar.nouns import NOUNS
+from batchmagic.verbs.handlers import handler_of
 
 
 def every_verb() -> list[tuple[list[str], Verb]]:
@@ -37,8 +37,7 @@ def test_every_verb(words: list[str], verb: Verb, capsys: pytest.CaptureFixture[
     assert shlex.split(verb.example)[: len(words)] == words
     assert parser_of().parse_args(shlex.split(verb.example)).verb is verb
     assert all(option.help for option in verb.options)
-    module, _, function = verb.handler.partition(":")
-    assert callable(getattr(importlib.import_module(f"batchmagic.cli.commands.{module}"), function))
+    assert callable(handler_of(verb))
 
 
 @pytest.mark.parametrize("words", [[], ["job"], ["compute"]])

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from io import StringIO
+
 import pytest
 
+from batchmagic import load_batch_deployment
 from batchmagic.constants import BatchDeploymentOutputAction, OutputFormat
 from batchmagic.entities import (
     BatchDeployment,
@@ -188,6 +191,22 @@ class TestDictionary:
         made = deployment(properties={"batchmagic.output_format": "csv", "mine": 1})
         assert made.output_format == OutputFormat.CSV
         assert made.properties == {"mine": "1"}
+
+    def test_the_number_of_a_cell_is_a_label_like_any_other(self):
+        made = deployment(properties={"batchmagic.cell": 5, "mine": 1})
+        assert made.properties == {"batchmagic.cell": "5", "mine": "1"}
+        assert made.script_title == "cell [5]"
+        assert made.to_dict()["properties"] == made.properties
+        assert BatchDeployment.from_dict(made.to_dict()) == made
+        assert load_batch_deployment(StringIO(str(made))) == made
+        made.properties = {"batchmagic.cell": "6", "batchmagic.output_format": "csv"}
+        assert (made.script_title, made.output_format) == ("cell [6]", OutputFormat.CSV)
+        assert deployment().script_title is None
+
+    @pytest.mark.parametrize("number", ["", "five", "5]\n  evil", True, -1, {}])
+    def test_what_is_no_number_of_a_cell_is_refused(self, number):
+        with pytest.raises(ValidationException, match=r"properties\.batchmagic\.cell"):
+            deployment(properties={"batchmagic.cell": number})
 
     def test_own_settings_come_back_from_properties_that_are_assigned(self):
         made = deployment()

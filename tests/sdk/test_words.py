@@ -9,8 +9,8 @@ from batchmagic.entities.progress import Progress
 from batchmagic.entities.settings import Settings
 from batchmagic.entities.status import JobStatus
 from batchmagic.sdk.failure import cause_of, failure_lines, short_name
-from batchmagic.sdk.pace import Meter, Pace, headline, progress_line, rate_text
-from batchmagic.words import clock, counted
+from batchmagic.sdk.pace import Meter, Pace, headline, progress_line
+from batchmagic.words import clock, counted, rate_text
 from batchmagic.workspace.ledger_errors import ErrorGroup
 
 GROUP = ErrorGroup(

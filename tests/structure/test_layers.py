@@ -12,22 +12,28 @@ import pytest
 import batchmagic
 
 PACKAGE = Path(batchmagic.__file__).parent
-LEAVES = {"errors", "names", "constants", "processes", "words"}
+LEAVES = {"errors", "names", "constants", "processes", "redaction", "words"}
 MAY_IMPORT = {
-    "entities": LEAVES,
+    "twins": LEAVES,
+    "entities": LEAVES | {"twins"},
     "workspace": LEAVES | {"entities"},
     "compute": LEAVES | {"entities", "workspace"},
     "scoring": LEAVES | {"entities", "workspace", "compute"},
     "host": LEAVES | {"entities", "workspace", "compute", "scoring"},
-    "sdk": LEAVES | {"entities", "workspace"},
-    "cli": LEAVES | {"entities", "workspace", "sdk"},
+    "sdk": LEAVES | {"entities", "workspace", "twins"},
+    "grammar": LEAVES,
+    "verbs": LEAVES | {"entities", "grammar", "sdk", "twins", "workspace"},
+    "cli": LEAVES | {"entities", "grammar", "sdk", "twins", "verbs", "workspace"},
+    "widgets": LEAVES | {"entities", "sdk", "twins", "workspace"},
+    "magics": LEAVES | {"entities", "grammar", "sdk", "twins", "verbs", "widgets", "workspace"},
     "demo": LEAVES | {"entities", "sdk", "cli"},
-    "__init__": {"entities", "sdk"},
+    "__init__": {"entities", "magics", "sdk"},
     "__main__": {"cli"},
     "errors": set(),
     "constants": set(),
     "names": {"errors"},
     "processes": set(),
+    "redaction": set(),
     "words": set(),
 }
 HEAVY = (

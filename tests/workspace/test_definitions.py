@@ -71,6 +71,24 @@ def test_versions_rise_only_with_changes(ws, deployed):
     assert ws.secrets.get(ws.deployments.get("heart", "first", 1).secret_key) == {"A": "1"}
 
 
+def test_the_number_of_a_cell_is_no_change_and_is_kept_up_to_date(ws, deployed):
+    deployed(properties={"batchmagic.cell": "1", "mine": "a"})
+    deployed(properties={"batchmagic.cell": "1", "mine": "b"})
+    again = deployed(properties={"batchmagic.cell": "9", "mine": "b"})
+    assert (again.version, again.entity.script_title) == (2, "cell [9]")
+    assert ws.deployments.get("heart", "first").entity.properties == {"batchmagic.cell": "9", "mine": "b"}
+    assert ws.deployments.get("heart", "first", 1).entity.script_title == "cell [1]"
+    without = deployed(properties={"mine": "b"})
+    assert (without.version, without.entity.properties) == (2, {"mine": "b"})
+    assert deployed(properties={"batchmagic.cell": "9", "mine": "c"}).version == 3
+
+
+def test_the_first_label_of_a_deployment_is_no_change_either(deployed):
+    deployed()
+    labelled = deployed(properties={"batchmagic.cell": "4"})
+    assert (labelled.version, labelled.entity.script_title) == (1, "cell [4]")
+
+
 def test_another_interpreter_is_a_change(ws, deployed):
     first = deployed()
     other = type(PYTHON)(executable="/elsewhere/python", version="3.12", prefix="/elsewhere")

@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import linecache
 import os
+import re
 import traceback
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Mapping
     from types import FunctionType, TracebackType
 
 _OURS = os.path.dirname(os.path.abspath(__file__)) + os.sep
@@ -22,7 +23,12 @@ _MAX_LINE = 400
 
 
 def describe(
-    error: BaseException, phase: str, *, roots: Iterable[str] = (), fallback: FunctionType | None = None
+    error: BaseException,
+    phase: str,
+    *,
+    roots: Iterable[str] = (),
+    fallback: FunctionType | None = None,
+    titles: Mapping[str, str] | None = None,
 ) -> dict[str, Any]:
     """Return an exception as JSON can carry it.
 
@@ -36,15 +42,45 @@ def describe(
         Folders whose files count as the user's own.
     fallback
         The function to name when the exception passed through none of the user's frames.
+    titles
+        What files are called, by path, where that is not their path: ``cell [5]``.
     """
     tb = _without_ours(error.__traceback__)
+    titles = titles or {}
+    frame = _place(error, tb, tuple(_both(r) for r in roots)) or _definition(fallback)
     return {
         "type": _type_name(type(error)),
-        "message": _shorten(_message(error), _MAX_MESSAGE),
-        "traceback": _shorten(_formatted(error, tb), _MAX_TRACEBACK),
-        "frame": _place(error, tb, tuple(_both(r) for r in roots)) or _definition(fallback),
+        "message": _shorten(_retitled_message(error, titles), _MAX_MESSAGE),
+        "traceback": _shorten(retitled(_formatted(error, tb), titles), _MAX_TRACEBACK),
+        "frame": frame and [_title(frame[0], titles), *frame[1:]],
         "phase": phase,
     }
+
+
+def retitled(text: str, titles: Mapping[str, str]) -> str:
+    """Return a traceback, or what faulthandler wrote, with titles in place of ``File "…"``."""
+    for path, title in titles.items():
+        # faulthandler writes what is not ASCII as escapes, and no comma behind the line.
+        for name in {path, path.encode("ascii", "backslashreplace").decode()}:
+            opening = 'File "{}", line '.format(name)
+            place = title.replace("\\", r"\\") + r", line \1, in "
+            text = re.sub(re.escape(opening) + r"(\d+) in ", place, text)
+            text = text.replace(opening, title + ", line ")
+    return text
+
+
+def _title(path: Any, titles: Mapping[str, str]) -> Any:
+    # A SyntaxError of the user's may have anything for a file name.
+    return titles.get(path, path) if isinstance(path, str) else path
+
+
+def _retitled_message(error: BaseException, titles: Mapping[str, str]) -> str:
+    message = _message(error)
+    if isinstance(error, SyntaxError) and isinstance(error.filename, str) and error.filename in titles:
+        # It ends with "(score.py, line 3)".
+        named, title = os.path.basename(error.filename), titles[error.filename]
+        message = message.replace("({}, line ".format(named), "({}, line ".format(title))
+    return message
 
 
 def _type_name(kind: type) -> str:

@@ -18,6 +18,7 @@ class MlflowEntry:
     def __init__(self, spec: dict[str, Any]) -> None:
         self._path: str = spec["mlflow_model"]
         self.roots = (self._path,)
+        self.titles: dict[str, str] = {}
         self._model: Any = None
         self._schema: Any = None
         #: The file that is being scored, which an error then names.

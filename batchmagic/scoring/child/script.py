@@ -20,6 +20,8 @@ class ScriptEntry:
     def __init__(self, spec: dict[str, Any]) -> None:
         self._script: str = spec["script"]
         self._code_dir: str = spec.get("code_dir") or os.path.dirname(self._script)
+        #: What errors call the script, by its path, where that is not its path.
+        self.titles: dict[str, str] = {self._script: spec["script_title"]} if spec.get("script_title") else {}
         self._module: ModuleType | None = None
         self.run_function: Any = None
         #: A script does not say which of its files it is at.
@@ -51,7 +53,7 @@ class ScriptEntry:
         self._module = module
         self.run_function = getattr(module, "run", None)
         if not callable(self.run_function):
-            name = os.path.basename(self._script)
+            name = self.titles.get(self._script) or os.path.basename(self._script)
             raise AttributeError(f"{name} defines no function run(mini_batch)")  # noqa: TRY004 -- it is missing
 
     def init(self) -> None:

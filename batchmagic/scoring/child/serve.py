@@ -69,7 +69,8 @@ def _live(spec: dict[str, Any], data: socket.socket) -> int:
         entry.init()
     except BaseException as error:  # noqa: BLE001 -- also SystemExit: the owner gets it as text
         roots = entry.roots if entry is not None else (spec.get("code_dir") or "",)
-        failed = {"op": "init", "ok": False, "error": describe(error, phase, roots=roots)}
+        titles = entry.titles if entry is not None else None
+        failed = {"op": "init", "ok": False, "error": describe(error, phase, roots=roots, titles=titles)}
         _flush()
         send(data, failed)
         return 1
@@ -143,7 +144,7 @@ class Scorer:
             outcome = self._success(encoded, self._entry.items(result, files))
         except BaseException as raised:  # noqa: BLE001 -- whatever it is, it is one failed mini-batch
             run = cast("Any", self._entry.run_function)
-            error = describe(raised, phase, roots=self._entry.roots, fallback=run)
+            error = describe(raised, phase, roots=self._entry.roots, fallback=run, titles=self._entry.titles)
             if self._entry.file is not None:
                 error["file"], self._entry.file = self._entry.file, None
             outcome = '"status":"error","error":' + json.dumps(error)

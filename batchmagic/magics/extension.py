@@ -1,0 +1,44 @@
+"""Loading and unloading: ``%load_ext batchmagic``."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from batchmagic.magics.batch import BatchMagic
+
+if TYPE_CHECKING:
+    from IPython.core.interactiveshell import InteractiveShell
+
+_NAME = "batch"
+
+
+def load(shell: InteractiveShell) -> None:
+    """Give the shell ``%batch`` and its completion; a second time changes nothing."""
+    if _loaded(shell) is not None:
+        return
+    magic = BatchMagic(shell)
+    shell.register_magics(magic)
+    shell.configurables.append(magic)  # type: ignore[arg-type]  # IPython's list is of any Configurable
+    shell.events.register("pre_run_cell", magic.new_cell)
+    if shell.Completer is not None:
+        shell.Completer.custom_matchers.append(magic.matcher)
+
+
+def unload(shell: InteractiveShell) -> None:
+    """Take back what `load` did; jobs go on."""
+    magic = _loaded(shell)
+    if magic is None:
+        return
+    shell.events.unregister("pre_run_cell", magic.new_cell)
+    magic.silence.close()
+    shell.configurables.remove(magic)  # type: ignore[arg-type]
+    if shell.Completer is not None and magic.matcher in shell.Completer.custom_matchers:
+        shell.Completer.custom_matchers.remove(magic.matcher)
+    shell.magics_manager.registry.pop(type(magic).__name__, None)
+    for kind in ("line", "cell"):
+        shell.magics_manager.magics[kind].pop(_NAME, None)
+
+
+def _loaded(shell: InteractiveShell) -> BatchMagic | None:
+    found = shell.magics_manager.registry.get(BatchMagic.__name__)
+    return found if isinstance(found, BatchMagic) else None

@@ -1,0 +1,79 @@
+"""``endpoint create | list | show | update | delete``."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from batchmagic.entities import BatchEndpoint
+from batchmagic.verbs.definitions import assignments, entity_given, simple_values
+from batchmagic.verbs.outcome import Outcome
+
+if TYPE_CHECKING:
+    from batchmagic.verbs.context import Context
+
+
+def create(context: Context) -> Outcome:
+    """Create or update an endpoint."""
+    entity = entity_given(context, BatchEndpoint, simple_values(context, "name", "description"))
+    stored = context.client.batch_endpoints.begin_create_or_update(entity).result()
+    return Outcome(document=described(stored), value=stored, text=f"Endpoint {stored.name}")
+
+
+def list_(context: Context) -> Outcome:
+    """List endpoints with their default deployments."""
+    ws = context.session.peek()
+    found = context.client.batch_endpoints.list()
+    rows = [
+        {
+            "name": endpoint.name,
+            "default": endpoint.defaults.deployment_name,
+            "deployments": [record.name for record in ws.deployments.list(endpoint.name)] if ws else [],
+            "description": endpoint.description,
+        }
+        for endpoint in found
+    ]
+    nothing = f"No endpoints yet. `{context.command} deploy` makes one."
+    return Outcome(document=rows, value=found, nothing=nothing)
+
+
+def show(context: Context) -> Outcome:
+    """Show one endpoint with its deployments."""
+    endpoint = context.client.batch_endpoints.get(context.arguments.endpoint)
+    deployments = context.client.batch_deployments.list(endpoint.name)
+    document = {**described(endpoint), "deployments": [d.name for d in deployments]}
+    return Outcome(document=document, value=endpoint)
+
+
+def update(context: Context) -> Outcome:
+    """Change an endpoint."""
+    from batchmagic.entities.overrides import overridden  # noqa: PLC0415
+
+    endpoint = context.client.batch_endpoints.get(context.arguments.endpoint)
+    changes = {**simple_values(context, "description"), **assignments(context)}
+    if context.arguments.default is not None:
+        changes["defaults.deployment_name"] = context.arguments.default
+    changed = BatchEndpoint.from_dict(overridden(endpoint.to_dict(), [changes]))
+    stored = context.client.batch_endpoints.begin_create_or_update(changed).result()
+    default = stored.defaults.deployment_name
+    text = f"Endpoint {stored.name}, default {default}" if default else f"Endpoint {stored.name}"
+    return Outcome(document=described(stored), value=stored, text=text)
+
+
+def delete(context: Context) -> Outcome:
+    """Delete an endpoint and its deployments."""
+    name = context.arguments.endpoint
+    context.client.batch_endpoints.begin_delete(name)
+    return Outcome(document={"name": name, "deleted": True}, text=f"Deleted {name}")
+
+
+def described(endpoint: BatchEndpoint) -> dict[str, Any]:
+    """Return an endpoint for people and programs."""
+    return {
+        "name": endpoint.name,
+        "default": endpoint.defaults.deployment_name,
+        "description": endpoint.description,
+        "tags": dict(endpoint.tags) or None,
+        "scoring_uri": endpoint.scoring_uri,
+        "created_at": endpoint.creation_context.created_at,
+        "last_modified_at": endpoint.creation_context.last_modified_at,
+    }

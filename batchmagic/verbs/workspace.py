@@ -1,0 +1,81 @@
+"""``workspace`` and ``prune``."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from datetime import timedelta
+from typing import TYPE_CHECKING
+
+from batchmagic.errors import ValidationException
+from batchmagic.verbs.outcome import Outcome
+from batchmagic.verbs.shown import Shown
+from batchmagic.words import ago, size_text
+
+if TYPE_CHECKING:
+    from batchmagic.verbs.context import Context
+
+_AGE = re.compile(r"(\d+(?:\.\d+)?)\s*([smhdw]?)")
+_UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days", "w": "weeks", "": "days"}
+
+
+def show(context: Context) -> Outcome:
+    """Show where the workspace is and what it holds."""
+    from batchmagic.workspace.folders import size_of  # noqa: PLC0415
+
+    ws = context.session.read()
+    records = ws.jobs.list()
+    context.session.look_after(records)
+    statuses = Counter(str(record.status) for record in records)
+    size = size_of(ws.root)
+    document = {
+        "workspace": str(ws.root),
+        "size": size,
+        "endpoints": len(ws.endpoints.list()),
+        "deployments": sum(len(ws.deployments.list(endpoint.name)) for endpoint in ws.endpoints.list()),
+        "models": len(ws.assets.list("model")),
+        "data": len(ws.assets.list("data")),
+        "environments": len(ws.assets.list("environment")),
+        "computes": [compute.name for compute in ws.computes.list()],
+        "jobs": dict(statuses) or 0,
+    }
+    return Outcome(document=document, value=Shown("workspace", document))
+
+
+def prune(context: Context) -> Outcome:
+    """Remove old jobs and what nothing uses any more."""
+    from batchmagic.workspace.retention import prune as prune_  # noqa: PLC0415
+
+    arguments = context.arguments
+    older_than = age(arguments.older_than)
+    gone = prune_(context.session.read(), older_than, arguments.keep, dry_run=arguments.dry_run)
+    rows = [
+        {"kind": g.kind, "name": g.name, "size": size_text(g.bytes), "ended": ago(g.ended_at)} for g in gone
+    ]
+    if gone:
+        word = "would go" if arguments.dry_run else "removed"
+        context.face.note(f"{size_text(sum(g.bytes for g in gone))} {word}")
+    return Outcome(
+        document=[{"kind": g.kind, "name": g.name, "bytes": g.bytes, "ended_at": g.ended_at} for g in gone],
+        rows=rows,
+        nothing="Nothing to remove.",
+    )
+
+
+def age(text: str) -> timedelta:
+    """Return the duration that ``30d``, ``12h`` or ``2w`` says; a number alone is days.
+
+    Raises
+    ------
+    ValidationException
+        If it says none.
+    """
+    found = _AGE.fullmatch(text.strip().lower())
+    if found is None:
+        raise ValidationException(
+            field="--older-than", value=text, reason="is no age", hint="Write for example 30d, 12h or 2w."
+        )
+    try:
+        return timedelta(**{_UNITS[found[2]]: float(found[1])})
+    except OverflowError as error:
+        raise ValidationException(field="--older-than", value=text, reason="is too long an age") from error

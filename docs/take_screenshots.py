@@ -1,0 +1,155 @@
+"""Takes the pictures in docs/images: what a notebook shows, in the light and the dark theme (`make screenshots`)."""  # noqa: INP001 -- a script
+
+from __future__ import annotations
+
+import argparse
+import io
+import json
+import shutil
+import sys
+import tempfile
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import lab_support
+from PIL import Image
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from lab_page import LabPage, Notebook
+
+QUICKSTART = Path(__file__).resolve().parents[1] / "notebooks" / "quickstart.ipynb"
+THEMES = ("light", "dark")
+PATIENTS = 300
+BAD = range(7, PATIENTS, 60)
+"""Patients whose file cannot be read."""
+LARGEST = 250_000
+_COLOURS = 128
+
+LOAD, DEPLOY, INVOKE, WAIT, OVERVIEW, JOBS, ENDPOINT, RESULT = range(8)
+CELLS = [
+    "%load_ext batchmagic",
+    """%%batch deploy heart/risk --mini-batch-size 1 --max-retries 1
+import time
+import pandas as pd
+
+def run(mini_batch):
+    time.sleep(0.07)
+    df = pd.concat(pd.read_csv(path) for path in mini_batch)
+    return df.assign(risk=df.age * df.pressure.astype(float) / 10_000)
+""",
+    "job = %batch invoke heart --input patients",
+    "%batch invoke heart --input patients --error-threshold 2 --wait",
+    "%batch",
+    "%batch job list",
+    "%batch endpoint show heart",
+    "job.result().head(4)",
+]
+
+_PART = "() => document.querySelector('.bm-live .bm-bar')?.getAttribute('aria-valuenow') >= {}"
+_LINE = ".bm-live .bm-head"
+
+
+class Camera:
+    """Takes each picture twice, once in each theme.
+
+    Attributes
+    ----------
+    taken
+        The files that were written.
+    """
+
+    def __init__(self, page: LabPage, folder: Path) -> None:
+        self._page = page
+        self._folder = folder
+        self.taken: list[Path] = []
+
+    def take(self, name: str, notebook: Notebook, first: int, last: int) -> None:
+        """Write ``<name>-light.png`` and ``<name>-dark.png``: the cells from `first` to `last`."""
+        for theme in THEMES:
+            self._page.use_theme(theme)
+            path = self._folder / f"{name}-{theme}.png"
+            path.write_bytes(_small(notebook.picture(first, last)))
+            self.taken.append(path)
+        self._page.use_theme(THEMES[0])
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Write the pictures and return the exit code."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("folder", type=Path, help="where the pictures go")
+    folder: Path = parser.parse_args(arguments).folder
+    if lab_support.chromium() is None:
+        parser.error("chromium is not installed; CHROMIUM may name another browser of its kind")
+    folder.mkdir(parents=True, exist_ok=True)
+    with (
+        tempfile.TemporaryDirectory(prefix="batchmagic-screenshots-") as place,
+        lab_support.browser() as browser,
+        lab_support.lab(Path(place).resolve(), browser) as lab,
+        lab.page(width=980, height=2400, scale=2) as page,
+    ):
+        camera = Camera(page, folder)
+        write_patients(lab.project / "patients")
+        views(page, camera)
+        quickstart(page, camera, lab.project)
+    for path in camera.taken:
+        print(f"{path.stat().st_size:8,}  {path}")  # noqa: T201
+    large = [path.name for path in camera.taken if path.stat().st_size > LARGEST]
+    if large:
+        parser.error(f"larger than {LARGEST:,} bytes: {', '.join(large)}")
+    return 0
+
+
+def write_patients(folder: Path) -> None:
+    """Write a file for each patient; a few hold a word where a number should be."""
+    folder.mkdir()
+    for number in range(PATIENTS):
+        pressure = "n/a" if number in BAD else str(110 + number % 50)
+        age = 30 + number * 7 % 50
+        (folder / f"patient-{number:04d}.csv").write_text(
+            f"patient,age,pressure\n{number},{age},{pressure}\n"
+        )
+
+
+def views(page: LabPage, camera: Camera) -> None:
+    """Take the live view, the error of a failed job, and what is said of other things."""
+    with page.notebook("heart", CELLS) as notebook:
+        notebook.run(LOAD, DEPLOY, INVOKE)
+        page.page.wait_for_function(_PART.format(PATIENTS * 6 // 10))
+        camera.take("live-view-running", notebook, INVOKE, INVOKE)
+        page.page.locator(_LINE, has_text="Completed").wait_for()
+        camera.take("live-view-finished", notebook, INVOKE, INVOKE)
+        page.page.get_by_role("tab", name="Errors").click()
+        camera.take("live-view-errors", notebook, INVOKE, INVOKE)
+        notebook.run(WAIT)
+        camera.take("failed-job", notebook, WAIT, WAIT)
+        notebook.run(OVERVIEW, JOBS, ENDPOINT, RESULT)
+        camera.take("overview", notebook, OVERVIEW, OVERVIEW)
+        camera.take("lists", notebook, JOBS, ENDPOINT)
+        camera.take("result", notebook, RESULT, RESULT)
+
+
+def quickstart(page: LabPage, camera: Camera, project: Path) -> None:
+    """Take the quickstart after all its cells have run, in pictures of a few cells each."""
+    folder = project / "quickstart"
+    shutil.copytree(QUICKSTART.parent, folder, ignore=shutil.ignore_patterns(".*"))
+    count = len(json.loads(QUICKSTART.read_text(encoding="utf-8"))["cells"])
+    with page.notebook(f"quickstart/{QUICKSTART.stem}") as notebook:
+        notebook.run_all()
+        page.page.locator(_LINE, has_text="Completed").first.wait_for()
+        step = -(-count // 3)
+        for part, first in enumerate(range(0, count, step), start=1):
+            camera.take(f"quickstart-{part}", notebook, first, min(first + step, count) - 1)
+
+
+def _small(picture: bytes) -> bytes:
+    """Return the picture with few colours, of which such pictures have few anyway."""
+    small = io.BytesIO()
+    with Image.open(io.BytesIO(picture)) as image:
+        image.convert("RGB").quantize(_COLOURS, dither=Image.Dither.NONE).save(small, "PNG", optimize=True)
+    return small.getvalue()
+
+
+if __name__ == "__main__":
+    sys.exit(main())
