@@ -17,6 +17,18 @@ def clock(seconds: float) -> str:
     return f"{hours}:{minutes:02}:{left:02}" if hours else f"{minutes}:{left:02}"
 
 
+def left_text(seconds: float) -> str:
+    """Return a time that is left as people say it: ``0:19``, ``3 min``, ``2 h``, ``3 days``."""
+    steps = (("min", 60, 90), ("h", 3600, 36), ("days", 86400, None))
+    if seconds < steps[0][1]:
+        return clock(seconds)
+    for unit, size, most in steps:
+        count = round(seconds / size)
+        if most is None or count < most:
+            return f"{count:,} {unit}"
+    return clock(seconds)
+
+
 def counted(number: int, noun: str) -> str:
     """Return ``1 file``, ``2 files``, ``1 mini-batch``, ``1,200 mini-batches``."""
     plural = "es" if noun.endswith("ch") else "s"

@@ -144,7 +144,7 @@ class BatchMagic(Magics, Configurable):
         value = outcome.value
         self._settle_later(value)
         if variable is not None:
-            self._shell.push({variable: value})
+            self._shell.push({variable: value})  # type: ignore[no-untyped-call]
         if outcome.error is not None:
             raise outcome.error
         if value is None:

@@ -16,7 +16,7 @@ _LIVE = """
 .bm-live .widget-html>.widget-html-content{line-height:1.5;margin:0;padding:0;min-width:0;overflow:visible;font-size:1em}
 .bm-live .bm-styles{display:none}
 .bm-live .bm-head{min-height:26px;padding-right:116px}.bm-live .bm-over .bm-head{padding-right:14px}
-.bm-live .bm-figures{min-height:52px}
+.bm-live .bm-figures{min-height:52px}.bm-live .bm-over .bm-figures{min-height:0}
 .bm-live .bm-cancel{position:absolute;top:9px;right:14px;width:auto;min-width:70px;height:26px;line-height:24px;margin:0;
 padding:0 10px;font-size:1em;color:inherit;background:transparent;border:1px solid var(--bm-line);border-radius:3px;box-shadow:none}
 .bm-live .bm-cancel:hover:enabled{border-color:currentColor;box-shadow:none}.bm-live .bm-cancel:disabled{opacity:.6}
@@ -46,12 +46,12 @@ line-height:1.45;white-space:pre-wrap;color:inherit;background:none;border:0}
 .bm-lane{position:relative;height:14px;border-radius:2px;overflow:hidden;background:color-mix(in srgb,currentColor 11%,transparent)}
 .bm-lane i{position:absolute;top:0;bottom:0;background:currentColor;border-right:1px solid var(--jp-layout-color1,Canvas);box-sizing:border-box}
 .bm-lane i.bm-run{border:0}
-.bm-live.bm-live .bm-jobs td{vertical-align:middle}.bm-live .bm-jobs .bm-bar{margin:0;min-width:140px;height:6px}
+.bm-live.bm-live .bm-table.bm-jobs{margin:0}.bm-live.bm-live .bm-table.bm-jobs td{vertical-align:middle}.bm-live .bm-jobs .bm-bar{margin:0;min-width:140px;height:6px}
 .bm-live .bm-trouble{padding:5px 14px}
 .bm-live .jupyter-widgets-disconnected::before,.bm-live.jupyter-widgets-disconnected::before{display:none}
 .bm-live .jupyter-widgets-disconnected.bm-cancel,.bm-live .jupyter-widgets-disconnected.bm-choice,
 .bm-live .jupyter-widgets-disconnected.widget-dropdown{display:none}
-.bm-live.jupyter-widgets-disconnected::after{content:"The kernel is gone: this is how the job stood last.";padding:5px 14px 8px;opacity:.72}
+.bm-live.jupyter-widgets-disconnected:not(:has(.bm-over))::after{content:"The kernel is gone: this is what it knew last.";padding:5px 14px 8px;opacity:.72}
 """
 
 

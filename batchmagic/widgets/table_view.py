@@ -138,7 +138,7 @@ def _row(watch: Watch) -> str:
     told = f'<tr><td colspan="8">{trouble(problem)}</td></tr>' if problem else ""
     return (
         f'<tr><td class="bm-w"><b>{esc(document["name"])}</b></td><td class="bm-w">{status}</td>'
-        f"<td>{esc(say.where(document))}</td><td>{twins.job_bar(document)}</td>"
+        f'<td class="bm-w">{esc(say.where(document).replace(" / ", "/"))}</td><td>{twins.job_bar(document)}</td>'
         f'<td class="bm-n">{f"{done:,} / {total:,}" if total else ""}</td>'
         f'<td class="bm-n">{f"{rows:,}" if total else ""}</td>'
         f'<td class="bm-n">{failed}</td><td class="bm-n">{esc(_left(document))}</td></tr>{told}'

@@ -25,7 +25,7 @@ MAY_IMPORT = {
     "verbs": LEAVES | {"entities", "grammar", "sdk", "twins", "workspace"},
     "cli": LEAVES | {"entities", "grammar", "sdk", "twins", "verbs", "workspace"},
     "widgets": LEAVES | {"entities", "sdk", "twins", "workspace"},
-    "magics": LEAVES | {"entities", "grammar", "sdk", "twins", "verbs", "widgets", "workspace"},
+    "magics": LEAVES | {"cli", "entities", "grammar", "sdk", "twins", "verbs", "widgets", "workspace"},
     "demo": LEAVES | {"entities", "sdk", "cli"},
     "__init__": {"entities", "magics", "sdk"},
     "__main__": {"cli"},
