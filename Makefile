@@ -4,13 +4,14 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
-.PHONY: help setup demo test test-all check format bench screenshots clean
+.PHONY: help setup demo test test-all check format reference bench screenshots clean
 
 help:
 	@echo "make demo      the main job on real data, with its result"
 	@echo "make test      the tests"
 	@echo "make test-all  the tests and the slow ones"
 	@echo "make check     lint, format, types"
+	@echo "make reference docs/reference.md, from the grammar"
 	@echo "make bench     throughput against bare Dask and multiprocessing"
 	@echo "make screenshots  the pictures in docs/images, in both themes (needs chromium)"
 	@echo "make clean     remove what the targets made"
@@ -43,6 +44,9 @@ check: $(READY)
 format: $(READY)
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
+
+reference: $(READY)
+	$(BIN)/python docs/write_reference.py
 
 bench: $(READY)
 	$(BIN)/python -m benchmarks.run

@@ -7,6 +7,7 @@ from pathlib import Path
 
 _BRISK = 10
 _THOUSAND = 1000
+_MANY_MINUTES, _MANY_HOURS = 90, 48
 _MINUTE, _HOUR = 60, 3600
 
 
@@ -19,14 +20,12 @@ def clock(seconds: float) -> str:
 
 def left_text(seconds: float) -> str:
     """Return a time that is left as people say it: ``0:19``, ``3 min``, ``2 h``, ``3 days``."""
-    steps = (("min", 60, 90), ("h", 3600, 36), ("days", 86400, None))
-    if seconds < steps[0][1]:
+    minutes, hours = round(seconds / _MINUTE), round(seconds / _HOUR)
+    if seconds < _MINUTE:
         return clock(seconds)
-    for unit, size, most in steps:
-        count = round(seconds / size)
-        if most is None or count < most:
-            return f"{count:,} {unit}"
-    return clock(seconds)
+    if minutes < _MANY_MINUTES:
+        return f"{minutes} min"
+    return f"{hours} h" if hours < _MANY_HOURS else f"{round(hours / 24)} days"
 
 
 def counted(number: int, noun: str) -> str:

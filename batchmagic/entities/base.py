@@ -5,7 +5,7 @@ from __future__ import annotations
 import inspect
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime  # noqa: TC003 - pydantic reads the annotation
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any, ClassVar, Generic, Self, TypeVar, cast, get_type_hints
@@ -29,6 +29,7 @@ else:
 SCHEMA_KEY = "$schema"
 _SCHEMAS = "https://azuremlschemas.azureedge.net/latest/"
 T = TypeVar("T")
+R = TypeVar("R", bound="Resource")
 
 
 class _EntityType(_ModelType):
@@ -235,13 +236,20 @@ class CreationContext:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Origin:
-    """What the workspace knows of a stored entity beyond its definition."""
+    """What the workspace knows of a stored entity beyond its definition.
+
+    Attributes
+    ----------
+    around
+        How things stood around it when it was read, for its twin: its default, its deployments, what runs.
+    """
 
     id: str | None = None
     provisioning_state: str | None = None
     creation_context: CreationContext = field(default_factory=CreationContext)
     scoring_uri: str | None = None
     openapi_uri: str | None = None
+    around: Mapping[str, Any] = field(default_factory=dict, compare=False)
 
 
 # `az … show` prints them; a file made from its output loads.
@@ -327,6 +335,12 @@ def _shown(value: Any) -> Any:
 def stamp(entity: Resource, origin: Origin) -> None:
     """Give a stored entity its read-only properties."""
     entity._origin = origin  # noqa: SLF001 - the one way in, for the workspace
+
+
+def surrounded(entity: R, **around: Any) -> R:
+    """Return the entity, whose twin also shows how things stand around it."""
+    entity._origin = replace(entity._origin, around=around)  # noqa: SLF001
+    return entity
 
 
 def origin_of(entity: Resource) -> Origin:

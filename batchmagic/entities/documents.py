@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from batchmagic.entities.assets import Data, Environment, Model
-from batchmagic.entities.base import origin_of
+from batchmagic.entities.base import Resource, origin_of
 from batchmagic.entities.compute import AmlCompute
 from batchmagic.entities.deployment import BatchDeployment
 from batchmagic.entities.endpoint import BatchEndpoint
@@ -28,7 +28,8 @@ _ASSET = ("name", "version", "type", "path", "description")
 
 def document_of(entity: Entity) -> dict[str, Any]:
     """Return the document of an entity that has one, of the kind `entity.shown_as`."""
-    return {"kind": entity.shown_as, **_shortened(_values(entity))}
+    around = origin_of(entity).around if isinstance(entity, Resource) else {}
+    return {"kind": entity.shown_as, **_shortened({**_values(entity), **around})}
 
 
 def _values(entity: Entity) -> dict[str, Any]:

@@ -26,19 +26,12 @@ class Interrupted(KeyboardInterrupt):
         return ["\033[31mKeyboardInterrupt\033[0m"]
 
 
-def interrupted_lines(name: str, *, command: str) -> list[str]:
-    """Return what a person who has interrupted a wait must know: the job goes on, and what to type next."""
-    return [
-        f"Stopped waiting; job {name} goes on.",
-        f"  {command} job stream {name}     follow it again",
-        f"  {command} job cancel {name}     end it",
-    ]
-
-
 def tell_interrupted(session: Session, name: str) -> None:
-    """Say through the session that the job goes on."""
-    for line in interrupted_lines(session.short_name(name), command=session.command):
-        session.tell(line)
+    """Say through the session what a person who has interrupted a wait must know: the job goes on."""
+    typed = session.short_name(name)
+    session.tell(f"Stopped waiting; job {name} goes on.")
+    session.tell(f"  {session.command} job stream {typed}     follow it again")
+    session.tell(f"  {session.command} job cancel {typed}     end it")
 
 
 @contextlib.contextmanager

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from batchmagic import words
 from batchmagic.entities.status import JobStatus
-from batchmagic.words import clock, counted, rate_text
+from batchmagic.words import counted, left_text, rate_text
 
 if TYPE_CHECKING:
     from batchmagic.entities.progress import Progress
@@ -67,7 +67,7 @@ def progress_line(status: JobStatus, detail: str, progress: Progress, pace: Pace
     if status is JobStatus.RUNNING and pace.now > 0:
         parts.append(rate_text(pace.now))
         if pace.left is not None:
-            parts.append(f"{clock(pace.left)} left")
+            parts.append(f"{left_text(pace.left)} left")
     parts += trouble(progress)
     if detail and not status.is_terminal:
         parts.append(detail)

@@ -13,6 +13,7 @@ from batchmagic.twins import text as texts
 from batchmagic.twins.columns import MOST
 from batchmagic.twins.job import error_table, job_bar, job_card, job_facts, job_head
 from batchmagic.twins.look import root, sheet
+from batchmagic.twins.overview import overview_card, overview_text
 from batchmagic.twins.text import block, table
 from batchmagic.twins.things import errors_card, list_card, thing_card
 from batchmagic.twins.values import compact
@@ -72,6 +73,8 @@ def html(kind: str, document: Mapping[str, Any], *, view: str = "") -> str:
         inner = job_card(document)
     elif kind == "errors":
         inner = errors_card(document)
+    elif kind == "overview":
+        inner = overview_card(document)
     elif kind.endswith("-list"):
         inner = list_card(kind, document)
     else:
@@ -85,6 +88,8 @@ def text(kind: str, document: Mapping[str, Any]) -> str:
         lines = texts.job_text(document)
     elif kind == "errors":
         lines = texts.errors_text(document)
+    elif kind == "overview":
+        lines = overview_text(document)
     elif kind.endswith("-list"):
         lines = texts.list_text(kind, document)
     else:

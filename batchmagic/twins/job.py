@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from batchmagic.twins import job_words as say
-from batchmagic.twins.look import code, esc, sep, span
-from batchmagic.words import clock, counted, rate_text
+from batchmagic.twins.look import LEFT, code, esc, sep, span
+from batchmagic.words import clock, counted, left_text, rate_text
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -57,7 +57,7 @@ def job_facts(document: Mapping[str, Any]) -> str:
         text = say.detail_text(document)
         return f'<div class="bm-line bm-dim">{esc(text)}</div>' if text else ""
     cells = [
-        f'<td><b class="bm-num {tone}">{big}</b><br>{span("bm-dim", small)}</td>'
+        f'<td {LEFT}><b class="bm-num {tone}">{big}</b><br>{span("bm-dim", small)}</td>'
         for big, small, tone in facts
     ]
     table = f'<table class="bm-facts"><tbody><tr>{"".join(cells)}</tr></tbody></table>'
@@ -93,7 +93,7 @@ def _pace_facts(document: Mapping[str, Any]) -> list[tuple[str, str, str]]:
     if now or mean:
         found.append((rate_text(now or mean), f"now, {rate_text(mean)} mean" if now and mean else "rate", ""))
     if left is not None:
-        found.append((clock(left), f"left of {clock(seconds + left)}", ""))
+        found.append((left_text(left), f"left of {left_text(seconds + left)}", ""))
     return found
 
 
@@ -107,8 +107,9 @@ def _sparkline(rates: Sequence[float]) -> str:
         for i, rate in enumerate(rates)
     )
     return (
-        f'<svg class="bm-run" width="{_WIDE}" height="{_HIGH}" viewBox="0 0 {_WIDE} {_HIGH}" aria-hidden="true">'
-        f'<polyline fill="none" stroke="currentColor" stroke-width="1.5" points="{points}"></polyline></svg>'
+        f'<svg class="bm-run" width="{_WIDE}" height="{_HIGH}" viewBox="0 0 {_WIDE} {_HIGH}" '
+        'preserveAspectRatio="none" aria-hidden="true">'
+        f'<polyline fill="none" vector-effect="non-scaling-stroke" stroke="currentColor" stroke-width="1.5" points="{points}"></polyline></svg>'
     )
 
 
@@ -120,8 +121,8 @@ def error_table(document: Mapping[str, Any]) -> str:
     rows = "".join(_error_row(error) for error in errors)
     more = (document.get("error_kinds") or 0) - len(errors)
     if more > 0:
-        rows += f'<tr><td colspan="3" class="bm-dim">and {esc(counted(more, "more kind"))}</td></tr>'
-    head = '<thead><tr><th>error</th><th class="bm-n">files</th><th>example</th></tr></thead>'
+        rows += f'<tr><td colspan="3" class="bm-dim" {LEFT}>and {esc(counted(more, "more kind"))}</td></tr>'
+    head = f'<thead><tr><th {LEFT}>error</th><th class="bm-n">files</th><th {LEFT}>example</th></tr></thead>'
     return f'<table class="bm-table">{head}<tbody>{rows}</tbody></table>'
 
 
@@ -136,8 +137,8 @@ def _error_row(error: Mapping[str, Any]) -> str:
     files = f"{error['files']:,}" if error.get("files") else "–"  # noqa: RUF001 - an empty figure
     example = say.example_text(error)
     return (
-        f'<tr><td class="bm-any">{"<br>".join(lines)}</td><td class="bm-n">{files}</td>'
-        f"<td>{code(example) if example else ''}</td></tr>"
+        f'<tr><td class="bm-any" {LEFT}>{"<br>".join(lines)}</td><td class="bm-n">{files}</td>'
+        f'<td class="bm-w" {LEFT}>{code(example) if example else ""}</td></tr>'
     )
 
 

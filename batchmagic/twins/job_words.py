@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING, Any
 
 from batchmagic import words
 from batchmagic.twins.values import clean, cut, when_text
-from batchmagic.words import clock, counted, rate_text
+from batchmagic.words import clock, counted, left_text, rate_text
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
 _ENDED = frozenset({"Completed", "Failed", "Canceled", "NotResponding"})
-_PATH, _NAME = 44, 80
+_PATH, _FILE, _NAME = 44, 48, 80
 
 
 def has_ended(document: Mapping[str, Any]) -> bool:
@@ -99,7 +99,7 @@ def pace_text(document: Mapping[str, Any]) -> list[str]:
         return [rate_text(rate)] if rate else []
     parts = [rate_text(pace["now"])] if pace.get("now") else []
     if parts and pace.get("left") is not None:
-        parts.append(f"{clock(pace['left'])} left")
+        parts.append(f"{left_text(pace['left'])} left")
     return parts
 
 
@@ -132,7 +132,7 @@ def example_text(error: Mapping[str, Any]) -> str:
     name = PurePath(clean(error.get("file") or "")).name
     if not name and error.get("mini_batch") is not None:
         return f"mini-batch {error['mini_batch']}"
-    return name
+    return cut(name, _FILE)
 
 
 def survived_text(error: Mapping[str, Any]) -> str:

@@ -24,11 +24,11 @@ font-size:var(--jp-ui-font-size1,13px);font-family:var(--jp-ui-font-family,syste
 .bm-head{display:flex;flex-wrap:wrap;align-items:baseline;gap:2px 12px;padding:0 14px}
 .bm-right{margin-left:auto}.bm-line{padding:5px 14px 1px}.bm-sep{display:none}
 .bm-num{font-variant-numeric:tabular-nums}.bm-state{font-weight:600}.bm-dot{margin-right:6px}
-.bm .bm-mono,.bm code{font-family:var(--jp-code-font-family,monospace);font-size:.93em;background:none;color:inherit;padding:0;border:0}
+.bm .bm-mono,.bm.bm code{font-family:var(--jp-code-font-family,monospace);font-size:.93em;background:none;color:inherit;padding:0;border:0}
 .bm-bar{display:flex;height:8px;margin:7px 14px 5px;border-radius:4px;overflow:hidden;background:color-mix(in srgb,currentColor 11%,transparent)}
 .bm-bar>i{display:block;height:100%;flex:none;background:currentColor}
 .bm-bar>i.bm-run{background:repeating-linear-gradient(45deg,currentColor 0 6px,transparent 6px 9px)}
-.bm-row{display:flex;flex-wrap:wrap;align-items:center;gap:2px 12px;margin:5px 14px 1px 0}.bm-row svg{display:block;overflow:visible;margin-left:auto}
+.bm-row{display:flex;align-items:center;gap:12px;margin:5px 14px 1px 0;overflow-x:auto}.bm-row svg{display:block;flex:0 1 150px;min-width:60px;margin-left:auto}
 .bm.bm .bm-facts{width:auto;margin:0;border:0;table-layout:auto;border-collapse:collapse;font-size:1em}
 .bm.bm .bm-facts td{padding:0 14px;border:0;text-align:left;vertical-align:top;background:none;white-space:nowrap;line-height:1.4}
 .bm-facts b{font-size:1.38em;font-weight:600;line-height:1.3}.bm-facts b span{font-weight:400}
@@ -51,11 +51,11 @@ def sheet() -> str:
 
 def _tints() -> str:
     rules = [
-        f".bm .bm-{name}{{color:color-mix(in srgb,{colour} {SHARE}%,var(--jp-content-font-color1,currentColor))}}"
+        f".bm.bm .bm-{name}{{color:color-mix(in srgb,{colour} {SHARE}%,var(--jp-content-font-color1,currentColor))}}"
         for name, colour in COLOURS.items()
     ]
     dim = f"color-mix(in srgb,var(--jp-content-font-color1,currentColor) {DIM}%,transparent)"
-    return "\n".join([*rules, f".bm .bm-dim,.bm.bm th{{color:{dim}}}"])
+    return "\n".join([*rules, f".bm.bm .bm-dim,.bm.bm th{{color:{dim}}}"])
 
 
 def esc(value: Any, length: int = LONGEST) -> str:
@@ -72,6 +72,10 @@ def span(classes: str, value: Any, *, title: str = "") -> str:
 def code(value: Any) -> str:
     """Return a value as code."""
     return f"<code>{esc(value)}</code>"
+
+
+# Where JupyterLab does not trust a notebook it takes all styles but these away, and puts cells to the right.
+LEFT = 'style="text-align:left"'
 
 
 def sep(text: str = " · ") -> str:
@@ -95,6 +99,9 @@ def root(inner: str, *, view: str = "") -> str:
 
 
 def _orphan(name: str) -> str:
-    """Hide what JupyterLab says in the place of a view without a kernel: this twin says it better."""
+    """Hide what JupyterLab says in the place of a view without a kernel: this twin says it better.
+
+    That is bare text, "Loading widget…" and then "Error displaying widget"; a living view is made of elements.
+    """
     above = f".jp-OutputArea-child:has(+ .jp-OutputArea-child .{name})"
-    return f"<style>{above} > .jp-OutputArea-output.jupyter-widgets:not(:has(*)){{display:none}}</style>"
+    return f"<style>{above} > .jp-OutputArea-output:not(:has(*)){{display:none}}</style>"

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from batchmagic.twins import job_words as say
 from batchmagic.twins.columns import drawn, facts, rows, singular, title
 from batchmagic.twins.job import error_table, next_line
-from batchmagic.twins.look import code, esc, sep, span
+from batchmagic.twins.look import LEFT, code, esc, sep, span
 from batchmagic.twins.text import errors_headline
 from batchmagic.twins.values import cell
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 _CODE = frozenset({"path", "code", "scoring_uri", "python", "workspace", "conda_file", "image"})
-_NARROW = frozenset({"name", "status", "started", "created", "took", "mini-batches", "endpoint"})
+_NARROW = frozenset({"name", "started", "created", "took", "mini-batches"})
 _LONGEST = 80
 
 
@@ -32,9 +32,7 @@ def thing_card(kind: str, document: Mapping[str, Any]) -> str:
 
 
 def _fact(key: str, value: Any) -> str:
-    return (
-        f'<tr><th scope="row" class="bm-w">{esc(key)}</th><td class="bm-any">{_shown(key, value)}</td></tr>'
-    )
+    return f'<tr><th scope="row" class="bm-w" {LEFT}>{esc(key)}</th><td class="bm-any" {LEFT}>{_shown(key, value)}</td></tr>'
 
 
 def _shown(key: str, value: Any) -> str:

@@ -5,10 +5,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from batchmagic.entities import AmlCompute
+from batchmagic.entities.base import surrounded
 from batchmagic.verbs.definitions import entity_given, simple_values
 from batchmagic.verbs.outcome import Outcome
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from batchmagic.verbs.context import Context
     from batchmagic.workspace import Workspace
 
@@ -28,6 +31,8 @@ def list_(context: Context) -> Outcome:
     ws = context.session.peek()
     found = context.client.compute.list()
     rows = [_described(ws, compute) for compute in found] if ws else []
+    for compute, row in zip(found, rows, strict=False):
+        _with_use(compute, row)
     nothing = "No workspace yet; every workspace has the compute `local`."
     return Outcome(document=rows, value=found, nothing=nothing)
 
@@ -35,7 +40,8 @@ def list_(context: Context) -> Outcome:
 def show(context: Context) -> Outcome:
     """Show one compute."""
     compute = context.client.compute.get(context.arguments.name)
-    return Outcome(document=_described(context.session.read(), compute), value=compute)
+    document = _described(context.session.read(), compute)
+    return Outcome(document=document, value=_with_use(compute, document))
 
 
 def delete(context: Context) -> Outcome:
@@ -43,6 +49,10 @@ def delete(context: Context) -> Outcome:
     name = context.arguments.name
     context.client.compute.begin_delete(name)
     return Outcome(document={"name": name, "deleted": True}, text=f"Deleted {name}")
+
+
+def _with_use(compute: AmlCompute, row: Mapping[str, Any]) -> AmlCompute:
+    return surrounded(compute, **{key: row[key] for key in ("host", "running", "queued")})
 
 
 def _described(ws: Workspace, compute: AmlCompute) -> dict[str, Any]:

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from batchmagic.entities import BatchDeployment, CodeConfiguration
+from batchmagic.entities.base import surrounded
 from batchmagic.entities.deployment import CELL
 from batchmagic.entities.listing import Listing
 from batchmagic.entities.overrides import overridden
@@ -129,8 +130,9 @@ def list_(context: Context) -> Outcome:
     found = [record for name in endpoints for record in (ws.deployments.list(name) if ws else [])]
     rows = [_row(record) for record in found]
     defaults = {name: ws.endpoints.get(name).defaults.deployment_name for name in endpoints} if ws else {}
-    for row in rows:
+    for record, row in zip(found, rows, strict=True):
         row["default"] = row["name"] == defaults.get(row["endpoint"])
+        surrounded(record.entity, default=row["default"], model=row["model"])
     nothing = "No deployments yet."
     value = Listing([record.entity for record in found], kind="deployment", nothing=nothing)
     return Outcome(document=rows, value=value, nothing=nothing)
@@ -139,8 +141,11 @@ def list_(context: Context) -> Outcome:
 def show(context: Context) -> Outcome:
     """Show one deployment with the settings in force."""
     endpoint, name = split_target(context.arguments.target)
-    record = context.session.read().deployments.get(endpoint, name)
-    return Outcome(document=described(record), value=record.entity)
+    ws = context.session.read()
+    record = ws.deployments.get(endpoint, name)
+    is_default = ws.endpoints.get(record.endpoint).defaults.deployment_name == record.name
+    value = surrounded(record.entity, default=is_default, python=_python(record))
+    return Outcome(document=described(record), value=value)
 
 
 def update(context: Context) -> Outcome:
@@ -182,11 +187,15 @@ def described(record: DeploymentRecord) -> dict[str, Any]:
         "compute": record.entity.compute,
         "settings": shown,
         "environment_variables": dict.fromkeys(record.variables, "(set)") or None,
-        "python": f"{record.interpreter.executable} ({record.interpreter.version})",
+        "python": _python(record),
         "description": record.entity.description,
         "tags": dict(record.entity.tags) or None,
         "created_at": record.created_at,
     }
+
+
+def _python(record: DeploymentRecord) -> str:
+    return f"{record.interpreter.executable} ({record.interpreter.version})"
 
 
 def _row(record: DeploymentRecord) -> dict[str, Any]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from batchmagic.entities import BatchEndpoint
+from batchmagic.entities.base import surrounded
 from batchmagic.verbs.definitions import assignments, entity_given, simple_values
 from batchmagic.verbs.outcome import Outcome
 
@@ -23,15 +24,18 @@ def list_(context: Context) -> Outcome:
     """List endpoints with their default deployments."""
     ws = context.session.peek()
     found = context.client.batch_endpoints.list()
-    rows = [
-        {
-            "name": endpoint.name,
-            "default": endpoint.defaults.deployment_name,
-            "deployments": [record.name for record in ws.deployments.list(endpoint.name)] if ws else [],
-            "description": endpoint.description,
-        }
-        for endpoint in found
-    ]
+    rows = []
+    for endpoint in found:
+        names = [record.name for record in ws.deployments.list(endpoint.name)] if ws else []
+        surrounded(endpoint, deployments=names)
+        rows.append(
+            {
+                "name": endpoint.name,
+                "default": endpoint.defaults.deployment_name,
+                "deployments": names,
+                "description": endpoint.description,
+            }
+        )
     nothing = f"No endpoints yet. `{context.command} deploy` makes one."
     return Outcome(document=rows, value=found, nothing=nothing)
 
@@ -40,8 +44,9 @@ def show(context: Context) -> Outcome:
     """Show one endpoint with its deployments."""
     endpoint = context.client.batch_endpoints.get(context.arguments.endpoint)
     deployments = context.client.batch_deployments.list(endpoint.name)
-    document = {**described(endpoint), "deployments": [d.name for d in deployments]}
-    return Outcome(document=document, value=endpoint)
+    names = [deployment.name for deployment in deployments]
+    document = {**described(endpoint), "deployments": names}
+    return Outcome(document=document, value=surrounded(endpoint, deployments=names))
 
 
 def update(context: Context) -> Outcome:

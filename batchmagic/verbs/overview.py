@@ -14,6 +14,9 @@ if TYPE_CHECKING:
     from batchmagic.workspace.job_records import JobRecord
 
 _JOBS = 5
+_SHOWN = (
+    "name", "status", "status_detail", "endpoint", "deployment", "progress", "created_at", "ended_at",
+)  # fmt: skip
 
 
 def overview(context: Context) -> Outcome:
@@ -37,9 +40,7 @@ def _job(ws: Workspace, record: JobRecord) -> dict[str, Any]:
     from batchmagic.sdk.job_document import job_document  # noqa: PLC0415
 
     document = job_document(ws, record)
-    for key in ("errors", "rates", "next"):
-        document.pop(key, None)
-    return document
+    return {key: document[key] for key in _SHOWN}
 
 
 def _endpoints(ws: Workspace) -> list[dict[str, Any]]:

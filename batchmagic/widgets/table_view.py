@@ -15,7 +15,7 @@ from batchmagic.widgets.outlet import FIRST, Outlet
 from batchmagic.widgets.pulse import PULSE
 from batchmagic.widgets.style import style
 from batchmagic.widgets.view import MAIN_SECONDS, View, over, tell, trouble
-from batchmagic.words import clock, counted, rate_text
+from batchmagic.words import clock, counted, left_text, rate_text
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -151,5 +151,5 @@ def _left(document: dict[str, Any]) -> str:
         return f"took {clock(seconds)}" if seconds else ""
     pace = document.get("pace") or {}
     if pace.get("left") is not None:
-        return clock(pace["left"])
+        return left_text(pace["left"])
     return rate_text(pace["now"]) if pace.get("now") else ""

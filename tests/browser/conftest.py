@@ -31,11 +31,18 @@ def lab(browser, module_workspace) -> Iterator[Lab]:
 
 
 @pytest.fixture(scope="module")
-def gates(lab) -> Iterator[Gates]:
+def endpoint(lab) -> Iterator[Gates]:
     """An endpoint in Lab's project, whose jobs wait for the test."""
     found = Gates(lab.project)
     yield found
     found.close()
+
+
+@pytest.fixture
+def gates(endpoint) -> Iterator[Gates]:
+    """The endpoint for one test: afterwards none of its jobs is in the way of the next."""
+    yield endpoint
+    endpoint.cancel_all()
 
 
 @pytest.fixture(scope="module")

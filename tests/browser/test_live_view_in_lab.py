@@ -97,12 +97,12 @@ def test_a_reload_while_a_cell_runs_shows_the_saved_numbers_until_the_kernel_ans
         notebook.start(BUSY)
         notebook.save()
         notebook.reload()
-        expect(twin(notebook)).to_contain_text("/ 8")
+        # They are at most ten seconds old.
+        expect(twin(notebook)).to_contain_text(job)
         gates.open("busy", 2)
         end_busy_cell(notebook, "busy")
         says(notebook, "3 / 8")
         expect(twin(notebook)).to_be_hidden()
-        finish(gates, job, "busy")
 
 
 def test_cancel_works_while_another_cell_runs(page: LabPage, gates: Gates):
@@ -138,18 +138,17 @@ def test_more_than_three_invokes_in_a_cell_share_one_table(page: LabPage, gates:
 
 def test_a_restarted_kernel_leaves_the_last_numbers(page: LabPage, gates: Gates):
     with page.notebook("restart", cells("restart")) as notebook:
-        job = running(gates, notebook, "restart")
+        running(gates, notebook, "restart")
         notebook.restart_kernel()
         says(notebook, "2 / 8")
-        finish(gates, job, "restart")
 
 
 @pytest.fixture(scope="module")
-def finished(page: LabPage, gates: Gates) -> Path:
+def finished(page: LabPage, endpoint: Gates) -> Path:
     """A notebook that was saved with a job that has completed with a failed file."""
-    gates.data("ended", 4)
-    gates.open("ended", 0, 1, 3)
-    gates.open("ended", 2, error="could not convert string to float: 'n/a'")
+    endpoint.data("ended", 4)
+    endpoint.open("ended", 0, 1, 3)
+    endpoint.open("ended", 2, error="could not convert string to float: 'n/a'")
     with page.notebook("ended", cells("ended")) as notebook:
         before = notebook.save()
         notebook.run(LOAD, INVOKE)

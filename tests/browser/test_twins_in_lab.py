@@ -29,11 +29,11 @@ CELLS = [
 
 
 @pytest.fixture(scope="module")
-def notebook(page: LabPage, gates: Gates) -> Iterator[Notebook]:
+def notebook(page: LabPage, endpoint: Gates) -> Iterator[Notebook]:
     """A notebook in which a job has ended with a failed file, and all cells have run."""
-    gates.data("twins", 4)
-    gates.open("twins", 0, 1, 3)
-    gates.open("twins", 2, error="could not convert string to float: 'n/a'")
+    endpoint.data("twins", 4)
+    endpoint.open("twins", 0, 1, 3)
+    endpoint.open("twins", 2, error="could not convert string to float: 'n/a'")
     with page.notebook("twins", CELLS) as found:
         found.run(LOAD, INVOKE)
         expect(found.outputs(INVOKE).locator(".bm-live .bm-head")).to_contain_text("Completed")

@@ -325,7 +325,7 @@ def looked(name):
 client.session.job = looked
 """
 
-STOPPED = """Stopped waiting; job amber goes on.
+STOPPED = """Stopped waiting; job amber-falcon-3f9a goes on.
   %batch job stream amber     follow it again
   %batch job cancel amber     end it
 """
