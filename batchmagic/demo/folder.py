@@ -17,7 +17,7 @@ WORKSPACE = ".batchmagic"
 _STOP_SECONDS = 40.0
 
 
-def make_anew(folder: Path, *, compute: str) -> None:
+def make_anew(folder: Path) -> None:
     """Have an empty `folder`; what an earlier demo left there is gone, its processes too.
 
     Raises
@@ -32,23 +32,24 @@ def make_anew(folder: Path, *, compute: str) -> None:
                 target="--folder",
                 hint="Name another one.",
             )
-        _end_compute(folder / WORKSPACE, compute)
+        end_computes(folder)
         _remove(folder)
     folder.mkdir(parents=True)
     (folder / MARK).write_text("The demo removes this folder when it runs again.\n", encoding="utf-8")
     (folder / ".gitignore").write_text("*\n", encoding="utf-8")
 
 
-def _end_compute(workspace: Path, compute: str) -> None:
-    """Have no process of an earlier demo in this workspace, also if one was interrupted a moment ago."""
-    try:
-        number = int((workspace / "compute" / compute / "supervisor.pid").read_text(encoding="ascii"))
-        supervisor = psutil.Process(number)
-        if any(word.endswith(f"={workspace}") for word in supervisor.cmdline()):
-            supervisor.terminate()
-            supervisor.wait(_STOP_SECONDS)
-    except (OSError, ValueError, psutil.NoSuchProcess):
-        return  # there is none any more
+def end_computes(folder: Path) -> None:
+    """Have no process of a workspace in `folder`, also if a demo was interrupted there a moment ago."""
+    for record in folder.rglob(f"{WORKSPACE}/compute/*/supervisor.pid"):
+        workspace = record.parents[2]
+        try:
+            supervisor = psutil.Process(int(record.read_text(encoding="ascii")))
+            if any(word.endswith(f"={workspace}") for word in supervisor.cmdline()):
+                supervisor.terminate()
+                supervisor.wait(_STOP_SECONDS)
+        except (OSError, ValueError, psutil.NoSuchProcess):
+            continue  # there is none any more
 
 
 def _remove(folder: Path) -> None:

@@ -32,9 +32,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     began, cwd = time.monotonic(), Path.cwd()
     screen = Screen()
     try:
-        from batchmagic.demo.story import COMPUTE, Story  # noqa: PLC0415 - `--help` does without
+        from batchmagic.demo.story import Story  # noqa: PLC0415 - `--help` does without
 
-        make_anew(folder, compute=COMPUTE)
+        make_anew(folder)
         # The demo must not find, nor write to, an MLflow store or a workspace of the user's.
         os.environ.pop("MLFLOW_TRACKING_URI", None)
         os.chdir(folder)

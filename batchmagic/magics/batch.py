@@ -99,7 +99,9 @@ class BatchMagic(Magics, Configurable):
     def batch(self, line: str, cell: str | None = None, local_ns: Mapping[str, Any] | None = None) -> Any:
         """Do what a line or a cell says; what ``%batch?`` shows in place of this is made of the grammar."""
         names = Names(notebook=self._shell.user_ns, local=local_ns or {})
-        source = cell_of(line, cell, number=self._shell.execution_count, source=self._source())
+        # Not `execution_count`: newer IPythons count on before the cell runs.
+        number = self._shell.displayhook.prompt_count
+        source = cell_of(line, cell, number=number, source=self._source())
         self.face.has_shown = False
         self.face.mode = os.environ.get("BATCHMAGIC_DISPLAY") or self.display
         try:

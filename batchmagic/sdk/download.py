@@ -35,7 +35,7 @@ def download(
         raise JobException(
             f"This job is in state {record.status}. Download is allowed only in states {allowed}.",
             target=record.name,
-            hint=f"Wait for its end with jobs.wait({record.name!r}).",
+            hint="Wait for its end.",
         )
     if output_name not in {None, OUTPUT_NAME, "default"}:
         raise ResourceNotFoundError(kind="output", name=output_name, known=[OUTPUT_NAME])

@@ -217,7 +217,7 @@ class JobOperations:
             raise StateError(
                 f"Job {record.name} is {record.status}; only jobs that have ended can be deleted.",
                 target=record.name,
-                hint=f"Cancel it first: jobs.begin_cancel({record.name!r}).",
+                hint="Cancel it first, and wait for its end.",
             )
         self._session.read().jobs.delete(record.name)
 

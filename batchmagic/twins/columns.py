@@ -107,9 +107,11 @@ def title_keys(kind: str) -> tuple[str, ...]:
 def title(kind: str, document: Mapping[str, Any]) -> tuple[str, str]:
     """Return what names a thing, and its version if it has one."""
     names = [document.get(key) for key in title_keys(kind) if key != "version"]
-    name = " / ".join(clean(name) for name in names if name)
+    name = " / ".join(cut(clean(name), _LONGEST) for name in names if name)
     version = document.get("version")
-    return name, "" if version is None or "version" not in title_keys(kind) else f"version {clean(version)}"
+    if version is None or "version" not in title_keys(kind):
+        return name, ""
+    return name, f"version {cut(clean(version), _LONGEST)}"
 
 
 def compact_list(kind: str, document: Mapping[str, Any]) -> dict[str, Any]:

@@ -16,6 +16,7 @@ SHARE = 74
 DIM = 72
 """Percent of the text's colour that is left of what stands back."""
 
+# A class stands there several times where a rule of JupyterLab's own, for any HTML, would else be the stronger one.
 _SHEET = """
 .bm{box-sizing:border-box;max-width:880px;color:var(--jp-content-font-color1,inherit);line-height:1.5;text-align:left;
 font-size:var(--jp-ui-font-size1,13px);font-family:var(--jp-ui-font-family,system-ui,sans-serif);overflow-wrap:break-word;
@@ -24,7 +25,7 @@ font-size:var(--jp-ui-font-size1,13px);font-family:var(--jp-ui-font-family,syste
 .bm-head{display:flex;flex-wrap:wrap;align-items:baseline;gap:2px 12px;padding:0 14px}
 .bm-right{margin-left:auto}.bm-line{padding:5px 14px 1px}.bm-sep{display:none}
 .bm-num{font-variant-numeric:tabular-nums}.bm-state{font-weight:600}.bm-dot{margin-right:6px}
-.bm .bm-mono,.bm.bm code{font-family:var(--jp-code-font-family,monospace);font-size:.93em;background:none;color:inherit;padding:0;border:0}
+.bm .bm-mono,.bm.bm.bm code{font-family:var(--jp-code-font-family,monospace);font-size:.93em;background:none;color:inherit;padding:0;border:0}
 .bm-bar{display:flex;height:8px;margin:7px 14px 5px;border-radius:4px;overflow:hidden;background:color-mix(in srgb,currentColor 11%,transparent)}
 .bm-bar>i{display:block;height:100%;flex:none;background:currentColor}
 .bm-bar>i.bm-run{background:repeating-linear-gradient(45deg,currentColor 0 6px,transparent 6px 9px)}
@@ -33,7 +34,7 @@ font-size:var(--jp-ui-font-size1,13px);font-family:var(--jp-ui-font-family,syste
 .bm.bm .bm-facts td{padding:0 14px;border:0;text-align:left;vertical-align:top;background:none;white-space:nowrap;line-height:1.4}
 .bm-facts b{font-size:1.38em;font-weight:600;line-height:1.3}.bm-facts b span{font-weight:400}
 .bm.bm .bm-table{width:100%;margin:6px 0 0;border:0;table-layout:auto;border-collapse:collapse;font-size:1em}
-.bm.bm tbody tr,.bm.bm tbody tr:hover{background:none}
+.bm.bm.bm.bm tbody tr,.bm.bm.bm.bm tbody tr:hover{background:none}
 .bm.bm .bm-table td,.bm.bm .bm-table th{padding:4px 14px;border:0;border-top:1px solid var(--bm-line);text-align:left;
 vertical-align:top;max-width:none;white-space:normal}
 .bm.bm .bm-table th{font-weight:500}.bm.bm .bm-table thead th{border-top:0;padding-bottom:3px}
@@ -51,11 +52,11 @@ def sheet() -> str:
 
 def _tints() -> str:
     rules = [
-        f".bm.bm .bm-{name}{{color:color-mix(in srgb,{colour} {SHARE}%,var(--jp-content-font-color1,currentColor))}}"
+        f".bm.bm.bm .bm-{name}{{color:color-mix(in srgb,{colour} {SHARE}%,var(--jp-content-font-color1,currentColor))}}"
         for name, colour in COLOURS.items()
     ]
     dim = f"color-mix(in srgb,var(--jp-content-font-color1,currentColor) {DIM}%,transparent)"
-    return "\n".join([*rules, f".bm.bm .bm-dim,.bm.bm th{{color:{dim}}}"])
+    return "\n".join([*rules, f".bm.bm.bm .bm-dim,.bm.bm.bm th{{color:{dim}}}"])
 
 
 def esc(value: Any, length: int = LONGEST) -> str:

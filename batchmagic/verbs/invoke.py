@@ -35,6 +35,7 @@ def invoke(context: Context) -> Outcome:
         recursive=arguments.recursive,
         overwrite=arguments.overwrite,
         bare="asset",
+        command=context.command,
     )
     if arguments.dry_run:
         return Outcome(document=_plan(prepared))

@@ -27,3 +27,15 @@ def show(bundle: dict[str, Any], *, display_id: str, update: bool = False) -> No
     from IPython.display import display  # noqa: PLC0415 - brings IPython
 
     display(bundle, raw=True, display_id=display_id, update=update)  # type: ignore[no-untyped-call]
+
+
+def answer_at_once(widget: Any) -> None:
+    """Have what a person does to a widget, or to one in it, handled while a cell runs, where the front end asks for it.
+
+    JupyterLab does. Since 7.4 ipykernel would have it handled where the widget was last written to instead, and that
+    is the thread that runs the cells.
+    """
+    if hasattr(widget.comm, "_reply_subshell_for"):
+        widget.comm._reply_subshell_for = lambda _data, asked: asked  # noqa: SLF001 - there is no public way
+    for child in getattr(widget, "children", ()):
+        answer_at_once(child)

@@ -97,6 +97,7 @@ class View(ABC):
     def display(self) -> None:
         """Show the view and its twin, both as their jobs are now, in the cell that runs."""
         root, bundle = self.root(), self.bundle()
+        kernel.answer_at_once(root)
         spec = {"version_major": 2, "version_minor": 0, "model_id": root.model_id}
         kernel.show({WIDGET: spec, "text/plain": ""}, display_id=f"bm-{self.id}")
         kernel.show(bundle, display_id=self._twin_id)

@@ -284,7 +284,7 @@ class JobStore:
                 raise StateError(
                     f"Job {row.name} is {row.status}; only an ended job can be deleted.",
                     target="status",
-                    hint=f"Cancel it first: job cancel {row.name}",
+                    hint="Cancel it first, and wait for its end.",
                 )
             connection.execute(delete(jobs).where(jobs.c.seq == row.seq))
         # Not before the commit: a job whose row stayed must have its files. Its folder may already be that

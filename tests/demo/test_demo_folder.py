@@ -15,13 +15,13 @@ from batchmagic.errors import UsageError
 
 def test_what_an_earlier_demo_left_is_gone_read_only_snapshots_too(tmp_path):
     folder = tmp_path / "demo-output"
-    make_anew(folder, compute="demo")
+    make_anew(folder)
     snapshot = folder / "assets" / "model"
     snapshot.mkdir(parents=True)
     (snapshot / "weights").touch(mode=0o400)
     snapshot.chmod(0o500)
 
-    make_anew(folder, compute="demo")
+    make_anew(folder)
 
     assert sorted(path.name for path in folder.iterdir()) == [".gitignore", MARK]
 
@@ -36,7 +36,7 @@ def test_what_is_not_the_demos_is_left_alone(tmp_path, there, capsys):
         (folder / "thesis.tex").write_text("mine")
 
     with pytest.raises(UsageError, match="not the demo's"):
-        make_anew(folder, compute="demo")
+        make_anew(folder)
 
     assert main(["--folder", str(folder)]) == 2
     assert capsys.readouterr().err.startswith("error: ")
@@ -45,24 +45,24 @@ def test_what_is_not_the_demos_is_left_alone(tmp_path, there, capsys):
 
 
 def test_an_empty_folder_is_taken(tmp_path):
-    make_anew(tmp_path, compute="demo")
+    make_anew(tmp_path)
     assert (tmp_path / MARK).is_file()
 
 
 def test_the_marker_of_a_process_that_is_gone_or_another_ones_is_no_hindrance(tmp_path):
     folder = tmp_path / "demo-output"
-    make_anew(folder, compute="demo")
+    make_anew(folder)
     record = folder / ".batchmagic" / "compute" / "demo" / "supervisor.pid"
     for pid in ("999999999", "1", "", "no number"):
         record.parent.mkdir(parents=True)
         record.write_text(pid)
-        make_anew(folder, compute="demo")
+        make_anew(folder)
         assert not record.exists()
 
 
 def test_a_compute_that_still_runs_there_is_ended_first(tmp_path):
     folder = tmp_path / "demo-output"
-    make_anew(folder, compute="demo")
+    make_anew(folder)
     workspace = folder / WORKSPACE
     record = workspace / "compute" / "demo" / "supervisor.pid"
     record.parent.mkdir(parents=True)
@@ -70,7 +70,7 @@ def test_a_compute_that_still_runs_there_is_ended_first(tmp_path):
     with subprocess.Popen(waits) as supervisor:
         record.write_text(str(supervisor.pid))
         try:
-            make_anew(folder, compute="demo")
+            make_anew(folder)
             assert not psutil.pid_exists(supervisor.pid)
         finally:
             supervisor.kill()

@@ -191,6 +191,27 @@ def test_await_leaves_the_event_loop_free(job: Job, held: Workspace) -> None:
     assert ends == [1]
 
 
+def test_a_canceled_await_says_that_the_job_goes_on(
+    client: MLClient, job: Job, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    told: list[str] = []
+    client.session.tell = told.append
+    # So long that a pause which held up the event loop would be noticed.
+    monkeypatch.setattr("batchmagic.sdk.follow._QUICK", 3600.0)
+
+    async def some_turns() -> None:
+        waiting = asyncio.ensure_future(_awaited(job))
+        for _ in range(50):
+            await asyncio.sleep(0.01)
+        waiting.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await waiting
+
+    asyncio.run(some_turns())
+    assert told[0] == f"Stopped waiting; job {NAME} goes on."
+    assert job.status == "Queued"
+
+
 async def _awaited(job: Job) -> Job:
     return await job
 

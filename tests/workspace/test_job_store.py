@@ -240,7 +240,7 @@ def test_delete_leaves_nothing_of_an_ended_job(ws, spec):
     (job.folder / "logs").mkdir()
     (job.folder / "logs" / "a.txt").write_text("x")
     (job.folder / "logs").chmod(0o500)
-    with pytest.raises(StateError, match="Cancel it first: job cancel one"):
+    with pytest.raises(StateError, match="Cancel it first"):
         ws.jobs.delete("one")
     assert (job.folder / "logs" / "a.txt").exists()
     ws.jobs.request_cancel("one")
