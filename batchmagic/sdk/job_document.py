@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from batchmagic.entities.documents import error_values, job_steps
@@ -80,6 +81,7 @@ def job_document(
         "error_kinds": len(groups),
         "created_at": record.created_at.isoformat(),
         "started_at": record.started_at.isoformat() if record.started_at else None,
+        "seen_at": None if status.is_terminal else datetime.now(UTC).isoformat(timespec="seconds"),
         "ended_at": record.ended_at.isoformat() if record.ended_at and status.is_terminal else None,
         "short_name": name,
         "next": steps,

@@ -16,15 +16,21 @@ _LEAST = 0.5
 _TWO = 2
 
 
-def job_head(document: Mapping[str, Any]) -> str:
-    """Return one line: how the job stands, what it is, and when."""
+def job_head(document: Mapping[str, Any], *, lives: bool = True) -> str:
+    """Return one line: how the job stands, what it is, and when.
+
+    Parameters
+    ----------
+    lives
+        Whether it is kept up to date.
+    """
     status = f'<span class="bm-dot">●</span>{sep(" ")}{esc(say.headline(document))}'
     parts = [
         f'<b class="bm-state bm-{say.tint(document)}">{status}</b>',
         f"<b>{esc(say.where(document))}</b>",
         span("bm-mono bm-dim", say.name_of(document)),
     ]
-    if time := say.time_text(document):
+    if time := say.time_text(document, lives=lives):
         parts.append(span("bm-right bm-dim bm-num", time))
     return f'<div class="bm-head">{sep().join(parts)}</div>'
 
@@ -152,7 +158,7 @@ def next_line(document: Mapping[str, Any]) -> str:
 
 def job_card(document: Mapping[str, Any]) -> str:
     """Return the whole job, for a card."""
-    parts = [job_head(document), job_bar(document)]
+    parts = [job_head(document, lives=False), job_bar(document)]
     if say.has_ended(document):
         parts += [_summary(document), _why(document)]
     else:

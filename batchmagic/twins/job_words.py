@@ -56,12 +56,20 @@ def name_of(document: Mapping[str, Any]) -> str:
     return cut(clean(document.get("name") or ""), _NAME)
 
 
-def time_text(document: Mapping[str, Any]) -> str:
-    """Return how long it took and when that was: ``0:53 · 22 Nov 14:02``."""
+def time_text(document: Mapping[str, Any], *, lives: bool = False) -> str:
+    """Return how long it took and when that was: ``0:53 · 22 Nov 14:02``.
+
+    Parameters
+    ----------
+    lives
+        Whether it is kept up to date; else what goes on also says when it was seen so.
+    """
     seconds = progress_of(document)["seconds"]
     parts = [clock(seconds)] if seconds else []
     if has_ended(document) or not seconds:
         parts.append(when_text(document.get("ended_at") or document.get("created_at")))
+    elif not lives and (seen := when_text(document.get("seen_at"))):
+        parts.append(f"as of {seen}")
     return " · ".join(part for part in parts if part)
 
 

@@ -76,7 +76,8 @@ class Pulse:
         for view in views:
             try:
                 with view.lock:
-                    view.look(now)
+                    if not view.rests:
+                        view.look(now)
                     due += [(level, at, id(outlet), outlet, view) for level, at, outlet in view.due(now)]
             except Exception as error:  # noqa: BLE001 -- the view tells it, the others go on
                 view.fail(error)

@@ -6,7 +6,7 @@ import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import func, insert, select, update
+from sqlalchemy import case, func, insert, select, update
 
 from batchmagic.workspace import ledger_tables as t
 
@@ -77,11 +77,15 @@ class ErrorBook:
     def _note(self, connection: Connection, failure: Failure) -> int:
         group = self._group(connection, failure)
         g = t.error_groups.c
-        connection.execute(
-            update(t.error_groups)
-            .where(g.id == group)
-            .values(attempts=g.attempts + 1, files=g.files + (failure.files if failure.final else 0))
-        )
+        values: dict[str, Any] = {"attempts": g.attempts + 1}
+        if failure.final and failure.files:
+            values["files"] = g.files + failure.files
+            # Until a file has failed for good, the example may be one that was only scored beside it.
+            values["example_file"] = case((g.files == 0, failure.file), else_=g.example_file)
+            values["example_mini_batch"] = case(
+                (g.files == 0, failure.mini_batch), else_=g.example_mini_batch
+            )
+        connection.execute(update(t.error_groups).where(g.id == group).values(**values))
         text = failure.error.get("traceback")
         if text and self._tracebacks.get(group, 0) < MAX_TRACEBACKS:
             self._tracebacks[group] = self._tracebacks.get(group, 0) + 1

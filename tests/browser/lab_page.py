@@ -31,7 +31,6 @@ _OPEN = """([path, kernel]) => window.jupyterapp.commands.execute(
 _NO_SIDEBAR = "() => { window.jupyterapp.shell.collapseLeft(); }"
 _CLOSE = f"() => {_WIDGET}.sessionContext.shutdown().then(() => {_WIDGET}.dispose())"
 _IDLE = f"() => {{ const k = {_KERNEL}; return k?.connectionStatus === 'connected' && k.status === 'idle'; }}"
-_BUSY = f"() => {_KERNEL}?.status === 'busy'"
 # The command's promise resolves when the cell has run.
 _RUN = f"""async ([index, awaited]) => {{
   const notebook = {_WIDGET}.content;
@@ -40,6 +39,7 @@ _RUN = f"""async ([index, awaited]) => {{
   const done = window.jupyterapp.commands.execute('notebook:run-cell');
   if (awaited) await done;
 }}"""
+_RUNS = "[*]:"
 _RESTART = f"() => {_KERNEL}.restart()"
 _SHUTDOWN = f"() => {_WIDGET}.sessionContext.shutdown()"
 # The frame and the buttons of the cell that happens to be the active one, and Lab's messages in the corner.
@@ -141,9 +141,9 @@ class Notebook:
             self.page.evaluate(_RUN, [index, True])
 
     def start(self, index: int) -> None:
-        """Start a cell; the kernel is busy with it."""
+        """Start a cell, and leave it running."""
         self.page.evaluate(_RUN, [index, False])
-        self.page.wait_for_function(_BUSY)
+        expect(self._prompt(index)).to_have_text(_RUNS)
 
     def idle(self) -> None:
         """Wait until the kernel has nothing to do."""
@@ -173,13 +173,20 @@ class Notebook:
 
     # --- what can be seen
 
-    def is_busy(self) -> bool:
-        """Return whether the kernel runs something."""
-        return bool(self.page.evaluate(_BUSY))
+    def runs(self, index: int) -> bool:
+        """Return whether the cell runs. The kernel's status does not tell: any message handled beside it changes that."""
+        return self._prompt(index).inner_text() == _RUNS
+
+    def ended(self, index: int) -> None:
+        """Wait until the cell has run."""
+        expect(self._prompt(index)).not_to_have_text(_RUNS)
 
     def cell(self, index: int) -> Locator:
         """Return a cell."""
         return self.page.locator(f".jp-Notebook .jp-Cell[data-windowed-list-index='{index}']")
+
+    def _prompt(self, index: int) -> Locator:
+        return self.cell(index).locator(".jp-InputPrompt")
 
     def outputs(self, index: int) -> Locator:
         """Return the area with all outputs of a cell."""

@@ -238,6 +238,8 @@ def test_isolate_failures_costs_only_the_bad_file(lab, failing):
     assert (record.status, record.progress.files_failed) == ("Completed", 1)
     assert lab.lines(record.name) == ["a.csv", "b.csv", "c.csv", "d.csv", "e.csv"]
     assert "bad.csv,0," in lab.log(record.name, "failed_files.csv")
+    # The whole mini-batch failed first, and it begins with another file.
+    assert "first in bad.csv (mini-batch 0)" in lab.log(record.name, "user/job_error.txt")
 
 
 def test_no_scoring_process_is_left_after_all_that(lab):

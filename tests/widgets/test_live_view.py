@@ -9,6 +9,8 @@ import time
 import pytest
 from widgets_support import COUNTED, JOB, WIDGET, until
 
+from batchmagic.entities.status import JobStatus
+
 PROGRESS, ERRORS, RESULT, LOGS, DEFINITION = range(5)
 BUTTON, TABS = 2, 3
 
@@ -63,6 +65,7 @@ def test_its_styles_hide_the_twin_as_long_as_it_lives(bench, kernel):
 def test_it_moves_while_another_cell_runs_and_after_it_has_ended(bench, kernel):
     name = bench.running()
     view = kernel.show(name)
+    before = len(kernel.page.messages)
     gate = bench.root.parent / "gate"
     kernel.start(f"import os, time\nwhile not os.path.exists({str(gate)!r}):\n    time.sleep(0.02)")
     bench.advance(name, 20)
@@ -72,7 +75,7 @@ def test_it_moves_while_another_cell_runs_and_after_it_has_ended(bench, kernel):
     bench.advance(name, 60)
     kernel.hear(lambda: figures(view.main) == (60, 100), of="60 of 100 with no cell")
     # All that moved it are updates of its widgets: nothing was printed into another cell.
-    assert not any(m["msg_type"] in {"stream", "error"} for m in kernel.page.messages[-20:])
+    assert not any(m["msg_type"] in {"stream", "error"} for m in kernel.page.messages[before:])
 
 
 def test_the_last_update_has_the_final_numbers(bench, kernel):
@@ -173,14 +176,14 @@ def test_cancel_works_while_the_kernel_is_busy(bench, kernel):
     assert view.child(BUTTON)["disabled"]
     kernel.hear(lambda: "CancelRequested" in view.main, of="the view's word")
     assert not kernel._is_idle(request, 0)
-    bench.ws.jobs.transition(name, "Canceled")
+    bench.ws.jobs.transition(name, JobStatus.CANCELED)
     gate.touch()
     kernel.hear(lambda: "Canceled" in view.main and "bm-over" in view.main, of="the end")
 
 
 def test_cancel_of_a_job_that_cannot_be_stopped_any_more_says_so(bench, kernel):
     name = bench.running()
-    bench.ws.jobs.transition(name, "Finalizing")
+    bench.ws.jobs.transition(name, JobStatus.FINALIZING)
     view = kernel.show(name)
     kernel.click(view.model(BUTTON))
     kernel.hear(lambda: "nothing to cancel" in view.main, of="why not")

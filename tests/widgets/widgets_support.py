@@ -234,7 +234,7 @@ class Bench:
     def __init__(self, root: Path) -> None:
         self.root = root
         folder = root.parent
-        (folder / "code").mkdir()
+        (folder / "code").mkdir(parents=True)
         (folder / "data").mkdir()
         (folder / "code" / "score.py").write_text(SCRIPT)
         for number in range(4):
