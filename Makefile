@@ -4,15 +4,17 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
-.PHONY: help setup demo test test-all check format reference bench screenshots clean
+.PHONY: help setup demo lab notebooks test test-all check format reference bench screenshots clean
 
 help:
 	@echo "make demo      the main job on real data, with its result"
+	@echo "make lab       JupyterLab with the quickstart open"
 	@echo "make test      the tests"
 	@echo "make test-all  the tests and the slow ones"
 	@echo "make check     lint, format, types"
 	@echo "make reference docs/reference.md, from the grammar"
 	@echo "make bench     throughput against bare Dask and multiprocessing"
+	@echo "make notebooks run the notebooks and store them with their outputs"
 	@echo "make screenshots  the pictures in docs/images, in both themes (needs chromium)"
 	@echo "make clean     remove what the targets made"
 
@@ -27,6 +29,12 @@ $(READY): requirements.lock pyproject.toml
 
 demo: $(READY)
 	$(BIN)/python -m batchmagic.demo
+
+lab: $(READY)
+	$(BIN)/jupyter lab notebooks/quickstart.ipynb
+
+notebooks: $(READY)
+	$(BIN)/python notebooks/store_outputs.py
 
 test: $(READY)
 	$(BIN)/python -m pytest -m "not slow"

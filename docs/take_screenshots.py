@@ -39,8 +39,8 @@ def run(mini_batch):
     df = pd.concat(pd.read_csv(path) for path in mini_batch)
     return df.assign(risk=df.age * df.pressure.astype(float) / 10_000)
 """,
-    "job = %batch invoke heart --input patients",
-    "%batch invoke heart --input patients --error-threshold 2 --wait",
+    "job = %batch invoke heart --input patients/",
+    "%batch invoke heart --input patients/ --error-threshold 2 --wait",
     "%batch",
     "%batch job list",
     "%batch endpoint show heart",
@@ -87,7 +87,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         tempfile.TemporaryDirectory(prefix="batchmagic-screenshots-") as place,
         lab_support.browser() as browser,
         lab_support.lab(Path(place).resolve(), browser) as lab,
-        lab.page(width=980, height=2400, scale=2) as page,
+        lab.page(width=1060, height=2400, scale=2) as page,
     ):
         camera = Camera(page, folder)
         write_patients(lab.project / "patients")
@@ -105,7 +105,7 @@ def write_patients(folder: Path) -> None:
     """Write a file for each patient; a few hold a word where a number should be."""
     folder.mkdir()
     for number in range(PATIENTS):
-        pressure = "n/a" if number in BAD else str(110 + number % 50)
+        pressure = "high" if number in BAD else str(110 + number % 50)
         age = 30 + number * 7 % 50
         (folder / f"patient-{number:04d}.csv").write_text(
             f"patient,age,pressure\n{number},{age},{pressure}\n"
@@ -119,10 +119,11 @@ def views(page: LabPage, camera: Camera) -> None:
         page.page.wait_for_function(_PART.format(PATIENTS * 6 // 10))
         camera.take("live-view-running", notebook, INVOKE, INVOKE)
         page.page.locator(_LINE, has_text="Completed").wait_for()
+        page.page.get_by_text("the last").wait_for(state="hidden")
         camera.take("live-view-finished", notebook, INVOKE, INVOKE)
         page.page.get_by_role("tab", name="Errors").click()
         camera.take("live-view-errors", notebook, INVOKE, INVOKE)
-        notebook.run(WAIT)
+        notebook.run(WAIT, fails=True)
         camera.take("failed-job", notebook, WAIT, WAIT)
         notebook.run(OVERVIEW, JOBS, ENDPOINT, RESULT)
         camera.take("overview", notebook, OVERVIEW, OVERVIEW)

@@ -33,7 +33,7 @@ def make_anew(folder: Path) -> None:
                 hint="Name another one.",
             )
         end_computes(folder)
-        _remove(folder)
+        remove(folder)
     folder.mkdir(parents=True)
     (folder / MARK).write_text("The demo removes this folder when it runs again.\n", encoding="utf-8")
     (folder / ".gitignore").write_text("*\n", encoding="utf-8")
@@ -52,7 +52,8 @@ def end_computes(folder: Path) -> None:
             continue  # there is none any more
 
 
-def _remove(folder: Path) -> None:
+def remove(folder: Path) -> None:
+    """Have no `folder`; the compute of a workspace in it must have ended."""
     # Snapshots are read-only, their folders too.
     for path in [folder, *(p for p in folder.rglob("*") if p.is_dir() and not p.is_symlink())]:
         path.chmod(0o700)

@@ -6,6 +6,7 @@ import os
 import re
 import shutil
 import sys
+import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -14,7 +15,8 @@ from batchmagic.cli.progress import follow_job
 from batchmagic.constants import AssetTypes
 from batchmagic.demo import digits
 from batchmagic.demo.figures import Figures, count
-from batchmagic.demo.folder import WORKSPACE
+from batchmagic.demo.folder import WORKSPACE, end_computes
+from batchmagic.demo.notebook import QUICKSTART, run_quickstart
 from batchmagic.demo.screen import Screen, quiet
 from batchmagic.entities import AmlCompute, BatchDeployment, BatchEndpoint, CodeConfiguration, Model
 from batchmagic.errors import JobException
@@ -61,6 +63,7 @@ class Story:
             self._predictions(data, plain, script)
             broken = self._break()
             self._mend(broken)
+            self._notebook()
             self._look_around(script)
         finally:
             self._client.session.close()
@@ -211,6 +214,20 @@ class Story:
         rows = client.jobs.result(job)
         scored = rows["file"].nunique()
         screen.say(f"{len(rows)} rows from {scored} good files; what was done before was not done again.")
+
+    def _notebook(self) -> None:
+        screen = self._screen
+        if not QUICKSTART.exists():
+            return  # this is an installed package, without a checkout around it
+        screen.heading("The same in a notebook", "the quickstart runs, from top to bottom")
+        began, folder = time.monotonic(), self._folder / "quickstart"
+        try:
+            done = run_quickstart(folder)
+        finally:
+            end_computes(folder)
+        screen.fact("ran", f"{done.cells} cells in {time.monotonic() - began:.0f} s")
+        screen.fact("as a page", self._short(done.page))
+        screen.fact("as a notebook", self._short(done.notebook), "`make lab` opens it in JupyterLab")
 
     def _look_around(self, job: str) -> None:
         screen = self._screen

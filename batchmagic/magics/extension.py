@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from batchmagic.magics.batch import BatchMagic
 
@@ -17,8 +17,7 @@ def load(shell: InteractiveShell) -> None:
     if _loaded(shell) is not None:
         return
     magic = BatchMagic(shell)
-    shell.register_magics(magic)
-    shell.configurables.append(magic)  # type: ignore[arg-type]  # IPython's list is of any Configurable
+    shell.register_magics(magic)  # `Magics` has told `%config` of it already
     shell.events.register("pre_run_cell", magic.new_cell)
     if shell.Completer is not None:
         shell.Completer.custom_matchers.append(magic.matcher)
@@ -31,7 +30,8 @@ def unload(shell: InteractiveShell) -> None:
         return
     shell.events.unregister("pre_run_cell", magic.new_cell)
     magic.silence.close()
-    shell.configurables.remove(magic)  # type: ignore[arg-type]
+    known: list[Any] = shell.configurables  # IPython's own type for it is too narrow
+    known[:] = [one for one in known if one is not magic]
     if shell.Completer is not None and magic.matcher in shell.Completer.custom_matchers:
         shell.Completer.custom_matchers.remove(magic.matcher)
     shell.magics_manager.registry.pop(type(magic).__name__, None)

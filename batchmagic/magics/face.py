@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from batchmagic import widgets
+from batchmagic.magics.card import Card
 from batchmagic.sdk import follow
 
 if TYPE_CHECKING:
@@ -38,7 +39,7 @@ class NotebookFace:
         self.last_job: str | None = None
         self.has_shown = False
         self._views: CellViews | None = None
-        self._live: dict[str, Shown] = {}
+        self._live: dict[str, Shown | Card] = {}
 
     @property
     def in_notebook(self) -> bool:
@@ -67,10 +68,12 @@ class NotebookFace:
         if not self.in_notebook:
             return self._follow_on_terminal(session, name, timeout)
         self._show(session, name)
-        with follow.interruptible(session, name):
-            record = follow.wait(session, name, timeout=timeout)
-        self.settle(name)
-        return record
+        try:
+            with follow.interruptible(session, name):
+                return self._wait(session, name, timeout)
+        finally:
+            # However the wait came to its end, what stays in the notebook is how the job stood then.
+            self.settle(name)
 
     def stream(self, session: Session, name: str) -> JobRecord:
         """Show the job's progress until it ends, and return it."""
@@ -81,6 +84,14 @@ class NotebookFace:
         view = self._live.get(name)
         if view is not None:
             view.flush()
+
+    def _wait(self, session: Session, name: str, timeout: float | None) -> JobRecord:
+        card = self._live.get(name)
+        if not isinstance(card, Card):
+            return follow.wait(session, name, timeout=timeout)
+        for _ in follow.snapshots(session, name, timeout=timeout):
+            card.refresh()
+        return session.job(name)
 
     def _follow_on_terminal(self, session: Session, name: str, timeout: float | None) -> JobRecord:
         from batchmagic.cli.progress import follow_job  # noqa: PLC0415 - brings rich
@@ -96,11 +107,7 @@ class NotebookFace:
         if mode == WIDGETS:
             self._live[name] = self._views_of_cell().show(session, name)
         else:
-            from IPython.display import display  # noqa: PLC0415 - the package does without IPython
-
-            from batchmagic.sdk.job import Job  # noqa: PLC0415
-
-            display(Job(session, name))  # type: ignore[no-untyped-call]
+            self._live[name] = Card(session, name)
 
     def _best(self) -> str:
         if self.mode != AUTO:

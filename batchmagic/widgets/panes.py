@@ -67,7 +67,7 @@ def _nothing_lately(record: JobRecord) -> str:
 def errors(groups: list[ErrorGroup], record: JobRecord) -> str:
     """Return what failed, grouped, with tracebacks to open."""
     if not groups:
-        return _pane(_dim("No errors." if record.status.is_terminal else "No errors so far."))
+        return _pane(_dim("No errors."))
     size = record.spec.settings.mini_batch_size
     more = len(groups) - _GROUPS
     rest = _dim(f"and {counted(more, 'more kind')}") if more > 0 else ""

@@ -37,7 +37,7 @@ _RUN = f"""async ([index, awaited]) => {{
   notebook.deselectAll();
   notebook.activeCellIndex = index;
   const done = window.jupyterapp.commands.execute('notebook:run-cell');
-  if (awaited) await done;
+  return awaited ? await done : null;
 }}"""
 _RUNS = "[*]:"
 _RESTART = f"() => {_KERNEL}.restart()"
@@ -47,6 +47,8 @@ _AT_REST = """
 .jp-Notebook .jp-Cell { border-color: transparent !important; background: none !important }
 .jp-Notebook .jp-Collapser, .jp-cell-menu, .jp-Cell .jp-Toolbar, .Toastify { visibility: hidden !important }
 """
+_EDGE = 2
+"""Pixels at the top of a cell that may show the frame of the one above."""
 # What differs from run to run: addresses, identifiers, numbers.
 _VARYING = re.compile(r"\b(https?|wss?)://[^\s/)]+|[0-9a-f]{8}-[0-9a-f-]{27}|[0-9a-f]{16,}|\d+")
 
@@ -135,10 +137,17 @@ class Notebook:
         """Run all cells and wait until the last has run, or one has failed."""
         self.lab.command("notebook:run-all-cells")
 
-    def run(self, *indexes: int) -> None:
-        """Run cells one after the other, and wait until the last has run."""
+    def run(self, *indexes: int, fails: bool = False) -> None:
+        """Run cells one after the other, and wait until the last has run.
+
+        Parameters
+        ----------
+        fails
+            Whether they are meant to fail.
+        """
         for index in indexes:
-            self.page.evaluate(_RUN, [index, True])
+            succeeded = self.page.evaluate(_RUN, [index, True])
+            assert succeeded is not fails, self.outputs(index).inner_text()
 
     def start(self, index: int) -> None:
         """Start a cell, and leave it running."""
@@ -199,10 +208,11 @@ class Notebook:
     def picture(self, first: int, last: int) -> bytes:
         """Return a picture (PNG) of the cells from `first` to `last`, both included."""
         self.page.mouse.move(0, 0)  # no button looks as if it were about to be pressed
+        self.cell(first).evaluate("cell => cell.scrollIntoView({block: 'start'})")
         top, bottom = self.cell(first).bounding_box(), self.cell(last).bounding_box()
         assert top is not None
         assert bottom is not None
-        clip = {**top, "height": bottom["y"] + bottom["height"] - top["y"]}
+        clip = {**top, "y": top["y"] + _EDGE, "height": bottom["y"] + bottom["height"] - top["y"] - _EDGE}
         return self.page.screenshot(clip=clip, animations="disabled", style=_AT_REST)
 
 

@@ -21,7 +21,7 @@ PATIENCE = 60.0
 JOB = "application/vnd.batchmagic.job.v1+json"
 WIDGET = "application/vnd.jupyter.widget-view+json"
 
-_COLOURS = re.compile(r"\x1b\[[0-9;]*m")
+COLOURS = re.compile(r"\x1b\[[0-9;]*m")
 
 
 class Cell:
@@ -44,13 +44,13 @@ class Cell:
     @property
     def complaint(self) -> str:
         """What was written to standard error: usage errors."""
-        return _COLOURS.sub("", self._stream("stderr"))
+        return COLOURS.sub("", self._stream("stderr"))
 
     @property
     def error(self) -> list[str]:
         """The lines of the error that ended the cell."""
         errors = [out for out in self.outputs if out.output_type == "error"]
-        return [_COLOURS.sub("", line) for out in errors for text in out.traceback for line in text.splitlines()]
+        return [COLOURS.sub("", line) for out in errors for text in out.traceback for line in text.splitlines()]
 
     @property
     def value(self) -> str:
@@ -85,7 +85,7 @@ class Notebook:
 
     def __enter__(self) -> Notebook:
         self._client.km = self._client.create_kernel_manager()
-        self._client.start_new_kernel(cwd=str(self.folder), env=self._variables())
+        self._client.start_new_kernel(cwd=str(self.folder), env={**kernel_environment(self.folder), **self._environment})
         self._client.start_new_kernel_client()
         return self
 
@@ -115,6 +115,13 @@ class Notebook:
             replies[reply["parent_header"]["msg_id"]] = reply["content"]["status"]
         return [replies[one] for one in asked]
 
+    def pager(self, source: str) -> str:
+        """Run a cell and return what it opens the pager with."""
+        client = self._client.kc
+        client.execute(source)
+        content = run_sync(client.get_shell_msg)(timeout=PATIENCE)["content"]
+        return str(content["payload"][0]["data"]["text/plain"])
+
     def value(self, expression: str) -> Any:
         """Return the value of an expression of plain values."""
         return ast.literal_eval(self.run(f"_value = {expression}\nprint(repr(_value))").printed.splitlines()[-1])
@@ -128,10 +135,6 @@ class Notebook:
         """The process id of the kernel."""
         return self._client.km.provisioner.pid
 
-    def interrupt(self) -> None:
-        """Press the button with the square."""
-        os.kill(self.pid, 2)
-
     def _executed(self, source: str) -> Any:
         return self._execute(nbformat.v4.new_code_cell(source))
 
@@ -139,9 +142,12 @@ class Notebook:
         self._client.nb.cells.append(cell)
         return self._client.execute_cell(cell, len(self._client.nb.cells) - 1)
 
-    def _variables(self) -> dict[str, str]:
-        kept = {key: value for key, value in os.environ.items() if key not in {"BATCHMAGIC_WORKSPACE", "BATCHMAGIC_DISPLAY"}}
-        return {**kept, "IPYTHONDIR": str(self.folder.parent / "ipython"), **self._environment}
+
+def kernel_environment(folder: Path) -> dict[str, str]:
+    """Return the variables for a kernel or shell whose notebooks lie in `folder`."""
+    dropped = {"BATCHMAGIC_WORKSPACE", "BATCHMAGIC_DISPLAY"}
+    kept = {key: value for key, value in os.environ.items() if key not in dropped}
+    return {**kept, "IPYTHONDIR": str(folder.parent / "ipython")}
 
 
 def until(what: Callable[[], Any], *, of: str) -> Any:

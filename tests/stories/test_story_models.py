@@ -52,7 +52,7 @@ def test_from_a_saved_model_to_predictions_in_three_cells(notebook):
     assert predictions(notebook) == [0, 1, 2, 3, 4, 5]
     assert notebook.value("frame.file.tolist()") == ["0.csv", "0.csv", "1.csv", "1.csv", "2.csv", "2.csv"]
     # It is a model of MLflow's too, in the store that the notebook uses.
-    assert notebook.value("mlflow.MlflowClient().get_model_version('doubling', '1').version") == "1"
+    assert notebook.value("mlflow.MlflowClient().get_model_version('doubling', '1').name") == "doubling"
 
 
 def test_models_of_a_registry_by_version_and_by_alias(notebook):

@@ -9,8 +9,8 @@ from widgets_support import JOBS
 @pytest.fixture(autouse=True)
 def _quiet(bench, kernel):
     yield
+    kernel.drop_views()
     bench.end_all()
-    kernel.hear_all()
 
 
 def test_several_jobs_share_a_table(bench, kernel):

@@ -10,19 +10,22 @@ import sys
 import threading
 import time
 from contextlib import closing
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 from widgets_support import COUNTED, JOB, Bench, most_in_a_second, size
 
 from batchmagic.entities.progress import Progress
 
+if TYPE_CHECKING:
+    from pathlib import Path
+
 
 @pytest.fixture(autouse=True)
 def _quiet(bench, kernel):
     yield
+    kernel.drop_views()
     bench.end_all()
-    kernel.hear_all()
 
 
 class Busy:
@@ -53,7 +56,7 @@ def test_four_views_share_three_updates_a_second(bench, kernel):
     names = [bench.running(mini_batches=2000) for _ in range(4)]
     views = [kernel.show(name) for name in names]
     with Busy(bench, names):
-        heard = kernel.hear_for(8)
+        heard = kernel.hear_for(6)
     assert most_in_a_second(heard) <= 3
     sent = [m["content"]["comm_id"] for m in heard if m["msg_type"] == "comm_msg"]
     turns = [sent.count(view.model(1)) for view in views]

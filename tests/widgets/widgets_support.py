@@ -173,6 +173,11 @@ class Kernel:
         """Read until no view moves any more, and all that was sent."""
         until(lambda: self.run("print(PULSE.alive)") == "False", of="the rest of all views")
 
+    def drop_views(self) -> None:
+        """Leave all views as they are; the next test has the budget for itself."""
+        self.run("PULSE._views.clear()")
+        self.hear_all()
+
     def interrupt(self) -> None:
         """Interrupt the cell that runs."""
         self._manager.interrupt_kernel()
