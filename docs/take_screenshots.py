@@ -9,7 +9,7 @@ import shutil
 import sys
 import tempfile
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import lab_support
 from PIL import Image
@@ -26,6 +26,7 @@ BAD = range(7, PATIENTS, 60)
 """Patients whose file cannot be read."""
 LARGEST = 250_000
 _COLOURS = 128
+_PICTURES = 3
 
 LOAD, DEPLOY, INVOKE, WAIT, OVERVIEW, JOBS, ENDPOINT, RESULT = range(8)
 CELLS = [
@@ -90,8 +91,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         lab.page(width=1060, height=2400, scale=2) as page,
     ):
         camera = Camera(page, folder)
-        write_patients(lab.project / "patients")
-        views(page, camera)
+        views(page, camera, lab.project)
         quickstart(page, camera, lab.project)
     for path in camera.taken:
         print(f"{path.stat().st_size:8,}  {path}")  # noqa: T201
@@ -103,7 +103,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def write_patients(folder: Path) -> None:
     """Write a file for each patient; a few hold a word where a number should be."""
-    folder.mkdir()
+    folder.mkdir(parents=True)
     for number in range(PATIENTS):
         pressure = "high" if number in BAD else str(110 + number % 50)
         age = 30 + number * 7 % 50
@@ -112,9 +112,10 @@ def write_patients(folder: Path) -> None:
         )
 
 
-def views(page: LabPage, camera: Camera) -> None:
+def views(page: LabPage, camera: Camera, project: Path) -> None:
     """Take the live view, the error of a failed job, and what is said of other things."""
-    with page.notebook("heart", CELLS) as notebook:
+    write_patients(project / "heart" / "patients")
+    with page.notebook("heart/heart", CELLS) as notebook:
         notebook.run(LOAD, DEPLOY, INVOKE)
         page.page.wait_for_function(_PART.format(PATIENTS * 6 // 10))
         camera.take("live-view-running", notebook, INVOKE, INVOKE)
@@ -132,16 +133,23 @@ def views(page: LabPage, camera: Camera) -> None:
 
 
 def quickstart(page: LabPage, camera: Camera, project: Path) -> None:
-    """Take the quickstart after all its cells have run, in pictures of a few cells each."""
-    folder = project / "quickstart"
-    shutil.copytree(QUICKSTART.parent, folder, ignore=shutil.ignore_patterns(".*"))
-    count = len(json.loads(QUICKSTART.read_text(encoding="utf-8"))["cells"])
+    """Take the quickstart after all its cells have run, in pictures that begin with a heading."""
+    (project / "quickstart").mkdir()
+    shutil.copy(QUICKSTART, project / "quickstart")
+    cells = json.loads(QUICKSTART.read_text(encoding="utf-8"))["cells"]
     with page.notebook(f"quickstart/{QUICKSTART.stem}") as notebook:
         notebook.run_all()
-        page.page.locator(_LINE, has_text="Completed").first.wait_for()
-        step = -(-count // 3)
-        for part, first in enumerate(range(0, count, step), start=1):
-            camera.take(f"quickstart-{part}", notebook, first, min(first + step, count) - 1)
+        page.page.get_by_text("the last").last.wait_for(state="hidden")
+        for part, (first, last) in enumerate(_parts(cells), start=1):
+            camera.take(f"quickstart-{part}", notebook, first, last)
+
+
+def _parts(cells: Sequence[dict[str, Any]]) -> list[tuple[int, int]]:
+    """Return the first and the last cell of each picture: about equally many, each from a heading on."""
+    headings = [i for i, cell in enumerate(cells) if "".join(cell["source"]).startswith("#")]
+    wanted = [len(cells) * part / _PICTURES for part in range(_PICTURES)]
+    firsts = [min(headings, key=lambda i: abs(i - begin)) for begin in wanted]
+    return [(first, after - 1) for first, after in zip(firsts, [*firsts[1:], len(cells)], strict=True)]
 
 
 def _small(picture: bytes) -> bytes:

@@ -95,6 +95,13 @@ def module_workspace() -> Iterator[PrivateWorkspace]:
         yield workspace
 
 
+@pytest.fixture(scope="session")
+def session_workspace() -> Iterator[PrivateWorkspace]:
+    """A private workspace for tests that may share one, as the notebooks of a project do."""
+    with private_workspace() as workspace:
+        yield workspace
+
+
 def _refuse_optional_skip(report: pytest.TestReport | pytest.CollectReport) -> None:
     """In CI everything is installed: a part that is missing there is a mistake, not a reason to skip."""
     if not (report.skipped and isinstance(report.longrepr, tuple)):

@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from batchmagic.demo.folder import WORKSPACE
+
 if TYPE_CHECKING:
     from nbformat import NotebookNode
 
@@ -71,6 +73,8 @@ def execute(node: NotebookNode, folder: Path) -> NotebookNode:
     from traitlets.config import Config  # noqa: PLC0415
 
     variables = {key: value for key, value in os.environ.items() if not key.startswith(_SETTINGS)}
+    # Else it would be looked for above `folder` too.
+    variables["BATCHMAGIC_WORKSPACE"] = str(folder / WORKSPACE)
     with tempfile.TemporaryDirectory(prefix="batchmagic-") as sockets:
         client = NotebookClient(
             node,

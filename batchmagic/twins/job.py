@@ -99,8 +99,14 @@ def _pace_facts(document: Mapping[str, Any]) -> list[tuple[str, str, str]]:
     if now or mean:
         found.append((rate_text(now or mean), f"now, {rate_text(mean)} mean" if now and mean else "rate", ""))
     if left is not None:
-        found.append((left_text(left), f"left of {left_text(seconds + left)}", ""))
+        found.append((left_text(left), f"left of {_total(left, seconds)}", ""))
     return found
+
+
+def _total(left: float, seconds: float) -> str:
+    """Return the whole time, as exactly as the time that is left is told."""
+    whole = seconds + left
+    return clock(whole) if left_text(left) == clock(left) else left_text(whole)
 
 
 def _sparkline(rates: Sequence[float]) -> str:

@@ -42,13 +42,11 @@ _RUN = f"""async ([index, awaited]) => {{
 _RUNS = "[*]:"
 _RESTART = f"() => {_KERNEL}.restart()"
 _SHUTDOWN = f"() => {_WIDGET}.sessionContext.shutdown()"
-# The frame and the buttons of the cell that happens to be the active one, and Lab's messages in the corner.
+# No frame and buttons of the cell that happens to be the active one, and none of Lab's messages in the corner.
 _AT_REST = """
-.jp-Notebook .jp-Cell { border-color: transparent !important; background: none !important }
-.jp-Notebook .jp-Collapser, .jp-cell-menu, .jp-Cell .jp-Toolbar, .Toastify { visibility: hidden !important }
+.jp-Notebook .jp-Cell { box-shadow: none !important }
+.jp-NotebookPanel-toolbar, .jp-Notebook .jp-Collapser, .jp-Cell .jp-Toolbar, .Toastify { visibility: hidden !important }
 """
-_EDGE = 2
-"""Pixels at the top of a cell that may show the frame of the one above."""
 # What differs from run to run: addresses, identifiers, numbers.
 _VARYING = re.compile(r"\b(https?|wss?)://[^\s/)]+|[0-9a-f]{8}-[0-9a-f-]{27}|[0-9a-f]{16,}|\d+")
 
@@ -212,7 +210,7 @@ class Notebook:
         top, bottom = self.cell(first).bounding_box(), self.cell(last).bounding_box()
         assert top is not None
         assert bottom is not None
-        clip = {**top, "y": top["y"] + _EDGE, "height": bottom["y"] + bottom["height"] - top["y"] - _EDGE}
+        clip = {**top, "height": bottom["y"] + bottom["height"] - top["y"]}
         return self.page.screenshot(clip=clip, animations="disabled", style=_AT_REST)
 
 

@@ -55,6 +55,18 @@ def test_the_job_goes_on_without_the_broken_file(demo):
     assert "117 rows from 39 good files" in section(demo[0].stdout, "Going on")
 
 
+def test_the_quickstart_ran_and_can_be_read_as_a_page(demo):
+    part = section(demo[0].stdout, "The same in a notebook")
+    assert "10 cells" in part
+    page, notebook = (demo[2] / name for name in re.findall(r"demo-output/quickstart/\S+", part))
+    assert notebook.suffix == ".ipynb"
+    text = page.read_text()
+    assert "<title>batchmagic: quickstart</title>" in text
+    assert "of 400 predictions are right" in text
+    assert "day-17.csv" in text
+    assert str(demo[2]) not in text
+
+
 def test_progress_is_shown_in_lines_without_a_terminal(demo):
     lines = demo[0].stderr.splitlines()
     assert lines

@@ -10,12 +10,20 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 
+@pytest.fixture(scope="session")
+def workspace(session_workspace) -> Path:
+    """The workspace that all notebooks here share: one host serves them all, as long as it has something to do."""
+    root: Path = session_workspace.root.parent / "projects" / ".batchmagic"
+    root.parent.mkdir()
+    session_workspace.root = root
+    return root
+
+
 @pytest.fixture(scope="module")
-def project(module_workspace) -> Path:
-    """The folder of a project, whose workspace the first cell that writes makes; its hosts are gone afterwards."""
-    folder: Path = module_workspace.root.parent / "project"
+def project(workspace: Path, request: pytest.FixtureRequest) -> Path:
+    """A folder for a module's notebooks and data, below the one that the workspace is in."""
+    folder = workspace.parent / request.module.__name__
     folder.mkdir()
-    module_workspace.root = folder / ".batchmagic"
     return folder
 
 

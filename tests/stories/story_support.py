@@ -6,11 +6,11 @@ import ast
 import os
 import re
 import time
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Self
 
 import nbformat
-from nbclient import NotebookClient
 from jupyter_core.utils import run_sync
+from nbclient import NotebookClient
 from nbclient.exceptions import CellExecutionError
 
 if TYPE_CHECKING:
@@ -21,7 +21,7 @@ PATIENCE = 60.0
 JOB = "application/vnd.batchmagic.job.v1+json"
 WIDGET = "application/vnd.jupyter.widget-view+json"
 
-COLOURS = re.compile(r"\x1b\[[0-9;]*m")
+COLOURS = re.compile(r"\x1b\[[0-9;?]*[a-zA-Z]")
 
 
 class Cell:
@@ -50,7 +50,9 @@ class Cell:
     def error(self) -> list[str]:
         """The lines of the error that ended the cell."""
         errors = [out for out in self.outputs if out.output_type == "error"]
-        return [COLOURS.sub("", line) for out in errors for text in out.traceback for line in text.splitlines()]
+        return [
+            COLOURS.sub("", line) for out in errors for text in out.traceback for line in text.splitlines()
+        ]
 
     @property
     def value(self) -> str:
@@ -83,9 +85,11 @@ class Notebook:
         self._environment = environment
         self._client = NotebookClient(nbformat.v4.new_notebook(), timeout=PATIENCE, store_widget_state=False)
 
-    def __enter__(self) -> Notebook:
+    def __enter__(self) -> Self:
         self._client.km = self._client.create_kernel_manager()
-        self._client.start_new_kernel(cwd=str(self.folder), env={**kernel_environment(self.folder), **self._environment})
+        self._client.start_new_kernel(
+            cwd=str(self.folder), env={**kernel_environment(self.folder), **self._environment}
+        )
         self._client.start_new_kernel_client()
         return self
 
@@ -124,7 +128,9 @@ class Notebook:
 
     def value(self, expression: str) -> Any:
         """Return the value of an expression of plain values."""
-        return ast.literal_eval(self.run(f"_value = {expression}\nprint(repr(_value))").printed.splitlines()[-1])
+        return ast.literal_eval(
+            self.run(f"_value = {expression}\nprint(repr(_value))").printed.splitlines()[-1]
+        )
 
     def number_of(self, source: str) -> int:
         """Return the number in the brackets of the cell with this source that ran last."""

@@ -9,7 +9,7 @@ import sys
 import nbformat
 import pexpect
 import pytest
-from story_support import COLOURS, JOB, WIDGET, kernel_environment
+from story_support import COLOURS, kernel_environment
 
 SCRIPT = """import time
 
@@ -17,7 +17,7 @@ def run(mini_batch):
     time.sleep(0.3)
     return [int(open(path).read()) for path in mini_batch]
 """
-DEPLOY = f"%%batch deploy shop/sales --mini-batch-size 1 --max-retries 0\n{SCRIPT}"
+DEPLOY = f"%%batch deploy till/sales --mini-batch-size 1 --max-retries 0\n{SCRIPT}"
 PROMPT = r"In \[\d+\]: "
 
 
@@ -80,16 +80,19 @@ def test_a_terminals_ipython(project):
     try:
         shell.expect(PROMPT)
         said("%load_ext batchmagic")
-        deployed = said("%batch deploy shop/sales --code ./code --scoring-script score.py --mini-batch-size 1")
-        assert "Deployed shop/sales, version 1, the default of shop" in deployed
-        assert "Made the workspace .batchmagic" in deployed
-        seen = said("job = %batch invoke shop --input ./data/monday --wait --max-retries 0")
+        deployed = said(
+            "%batch deploy till/sales --code ./code --scoring-script score.py --mini-batch-size 1"
+        )
+        assert "Deployed till/sales, version 1, the default of till" in deployed
+        seen = said("job = %batch invoke till --input ./data/monday --wait --max-retries 0")
         assert re.search(r"\d/6 mini-batches", seen)  # the bar, on its way
         assert re.search(r"6 rows in 0:\d\d → \S+predictions\.csv", " ".join(seen.split()))
         assert "[0, 1, 2, 3, 4, 6]" in said("job.result().result.tolist()")
         assert "Completed" in said("job")
-        assert "UsageError: There is no endpoint 'shpo'. Did you mean 'shop'?" in said("%batch invoke shpo --input ./data/monday")
-        failed = said("%batch invoke shop --input ./data/tuesday --error-threshold 0 --max-retries 0 --wait")
+        assert "UsageError: There is no endpoint 'tlil'. Did you mean 'till'?" in said(
+            "%batch invoke tlil --input ./data/monday"
+        )
+        failed = said("%batch invoke till --input ./data/tuesday --error-threshold 0 --max-retries 0 --wait")
         lines = [line.rstrip() for line in failed.splitlines() if line.strip()]
         begin = next(i for i, line in enumerate(lines) if line.startswith("ValueError: "))
         assert lines[begin] == "ValueError: invalid literal for int() with base 10: 'six'"
@@ -101,26 +104,26 @@ def test_a_terminals_ipython(project):
         shell.close(force=True)
 
 
-def test_papermill_with_parameters_and_a_day_that_fails(project, written):
+def test_papermill_fills_in_parameters_and_stops_at_a_day_that_fails(project, written):
     notebook = written(
-        "day.ipynb",
-        "day = 'nobody'\nthreshold = -1",
+        "days.ipynb",
+        "days = ['nobody']\nthreshold = -1",
         "%load_ext batchmagic",
         DEPLOY,
-        "job = %batch invoke shop/sales --input ./data/{{ day }} --error-threshold {{ threshold }} --wait",
-        "total = int(job.result().result.sum())\nprint('total', total)",
+        "job = %batch invoke till/sales --input ./data/{{ days[0] }} --error-threshold {{ threshold }} --wait",
+        "print('total', int(job.result().result.sum()))",
+        "%batch invoke till/sales --input ./data/{{ days[1] }} --error-threshold {{ threshold }} --wait",
+        "print('never')",
     )
-    done = run(project, "papermill", str(notebook), "monday.ipynb", "-p", "day", "monday")
-    assert done.returncode == 0, done.stderr
-    outputs = nbformat.read(project / "monday.ipynb", as_version=4).cells[-1].outputs
-    assert [output.text for output in outputs] == ["total 16\n"]
-
-    failed = run(project, "papermill", str(notebook), "tuesday.ipynb", "-p", "day", "tuesday", "-p", "threshold", "0")
-    assert failed.returncode != 0
-    assert "ValueError: invalid literal for int() with base 10: 'six'" in COLOURS.sub("", failed.stderr)
-    *_, waits, after = nbformat.read(project / "tuesday.ipynb", as_version=4).cells
-    assert (waits.outputs[-1].output_type, after.execution_count) == ("error", None)
-    assert re.search(r"cell \[\d+\], line 6, in ", COLOURS.sub("", "\n".join(waits.outputs[-1].traceback)))
+    given = ["-y", "{days: [monday, tuesday], threshold: 0}"]
+    done = run(project, "papermill", "--no-progress-bar", str(notebook), "done.ipynb", *given)
+    assert done.returncode != 0
+    assert "ValueError: invalid literal for int() with base 10: 'six'" in COLOURS.sub("", done.stderr)
+    cells = nbformat.read(project / "done.ipynb", as_version=4).cells
+    *_, total, fails, never = [cell for cell in cells if cell.cell_type == "code"]
+    assert [output.get("text") for output in total.outputs] == ["total 16\n"], total.outputs
+    assert (fails.outputs[-1].output_type, never.execution_count) == ("error", None)
+    assert re.search(r"cell \[\d+\], line 6, in ", COLOURS.sub("", "\n".join(fails.outputs[-1].traceback)))
 
 
 def test_nbconvert_keeps_the_last_numbers_where_no_kernel_is(project, written):
@@ -128,18 +131,15 @@ def test_nbconvert_keeps_the_last_numbers_where_no_kernel_is(project, written):
         "report.ipynb",
         "%load_ext batchmagic",
         DEPLOY,
-        "job = %batch invoke shop/sales --input ./data/monday",
+        "job = %batch invoke till/sales --input ./data/monday",
         "frame = job.result()",
     )
-    done = run(project, "jupyter", "nbconvert", "--execute", "--to", "notebook", "--output", "done.ipynb", str(notebook))
+    done = run(project, "jupyter", "nbconvert", "--execute", "--to", "html", str(notebook))
     assert done.returncode == 0, done.stderr
-    shown = nbformat.read(project / "done.ipynb", as_version=4).cells[2].outputs
-    (twin,) = [output.data for output in shown if JOB in output.get("data", {})]
-    assert (twin[JOB]["status"], twin[JOB]["progress"]["completed"], twin[JOB]["progress"]["rows"]) == ("Completed", 6, 6)
-    assert len([output for output in shown if WIDGET in output.get("data", {})]) == 1
-
-    page = run(project, "jupyter", "nbconvert", "--to", "html", "done.ipynb")
-    assert page.returncode == 0, page.stderr
-    html = (project / "done.html").read_text()
-    assert "6 of 6 mini-batches" in html
-    assert twin["text/html"].split("</style>")[1][:200] in html
+    page = (project / "report.html").read_text()
+    # The card as it stands in the page, not the script of a widget.
+    (card,) = re.findall(r'<div class="bm bm-twin .*?</div>\s*</div>\s*</div>\s*</div>', page, re.DOTALL)
+    card = re.sub(r"<style>.*?</style>", " ", card, flags=re.DOTALL)
+    words = " ".join(re.sub(r"<[^>]+>", " ", card).split())
+    assert re.match(r"(● )?Completed · till / sales", words), words
+    assert "6 of 6 mini-batches · 6 rows" in words

@@ -18,7 +18,7 @@ def notebook(project):
     (project / "data #1" / "a.csv").write_text("a")
     with Notebook(project) as found:
         found.run("%load_ext batchmagic")
-        found.run(f"%%batch deploy heart/classifier\n{SCRIPT}")
+        found.run(f"%%batch deploy words/classifier\n{SCRIPT}")
         yield found
 
 
@@ -27,7 +27,7 @@ def notebook(project):
     [
         ("--path './data #1' --description it#s # the rest is a comment", "./data #1", "it#s"),
         ('--path "./data #1" --description "a \'b\' {{ x }}"', "./data #1", "a 'b' it's \"x\" #1"),
-        ("--path {{ folder }} --description {{ x }}", "./data #1", "it's \"x\" #1"),
+        ("--path {{ folder }} --description {{ x }}", "./data #1", 'it\'s "x" #1'),
         ("--path ./{{ 'data #1' }} --description={{ {'a': {'b': 1}}['a'] }}", "./data #1", "{'b': 1}"),
         (r"--path ./data\ #1 --description ${{ x }}", "./data #1", "${{ x }}"),
     ],
@@ -45,12 +45,14 @@ def test_words_are_those_of_a_shell_and_expressions_stay_whole(notebook, project
 def test_expressions_in_yaml_have_their_types(notebook, project):
     (project / "code").mkdir()
     (project / "code" / "score.py").write_text(SCRIPT)
-    notebook.run("import numpy, pathlib\nn = numpy.int64(3)\nwords = ['a: b', '{c}']\nfolder = pathlib.Path('data #1')")
+    notebook.run(
+        "import numpy, pathlib\nn = numpy.int64(3)\nwords = ['a: b', '{c}']\nfolder = pathlib.Path('data #1')"
+    )
     made = notebook.run(
         "%%batch apply\n"
         "kind: deployment\n"
         "name: typed\n"
-        "endpoint_name: shop\n"
+        "endpoint_name: typed\n"
         "code_configuration: {code: ./code, scoring_script: score.py}\n"
         "mini_batch_size: {{ n * 2 }}\n"
         "isolate_failures: {{ n > 2 }}\n"
@@ -63,11 +65,11 @@ def test_expressions_in_yaml_have_their_types(notebook, project):
         'path: "./{{ folder }}"\n'
         "---\n"
         "kind: endpoint\n"
-        "name: shop\n"
+        "name: typed\n"
         "defaults: {deployment_name: typed}\n"
     )
-    assert made.printed.splitlines() == ["Data typed, version 1", "Endpoint shop", "Deployment shop/typed"]
-    notebook.run("deployment = %batch deployment show shop/typed\nendpoint = %batch endpoint show shop")
+    assert made.printed.splitlines() == ["Data typed, version 1", "Endpoint typed", "Deployment typed/typed"]
+    notebook.run("deployment = %batch deployment show typed/typed\nendpoint = %batch endpoint show typed")
     assert notebook.value("[deployment.mini_batch_size, deployment.isolate_failures]") == [6, True]
     assert notebook.value("deployment.tags") == {"n": "3", "words": "a: b {c}"}
     assert notebook.value("endpoint.defaults.deployment_name") == "typed"
@@ -75,14 +77,17 @@ def test_expressions_in_yaml_have_their_types(notebook, project):
 
 def test_python_cells_are_left_alone(notebook, project):
     body = "def run(mini_batch):\n    what = 'x'\n    return [f'{{what}} {what}' for _ in mini_batch]  # {{ n }}\n"
-    notebook.run(f"%%batch deploy heart/braces\n{body}")
-    notebook.run("job = %batch invoke heart/braces --input './data #1' --wait")
+    notebook.run(f"%%batch deploy words/braces\n{body}")
+    notebook.run("job = %batch invoke words/braces --input './data #1' --wait")
     assert notebook.value("job.result().result.tolist()") == ["{what} x"]
 
 
 def test_help_is_where_people_look_for_it(notebook):
     for asked, holds in [
-        ("%batch?", ["%%batch deploy heart/classifier", "job = %batch invoke heart --input ./patients", "job resume"]),
+        (
+            "%batch?",
+            ["%%batch deploy heart/classifier", "job = %batch invoke heart --input ./patients", "job resume"],
+        ),
         ("%batch --help", ["deploy a model", "%batch NOUN VERB --help"]),
         ("%batch invoke --help", ["--input", "Example:\n  %batch invoke heart"]),
         ("%batch job resume -h", ["--redo-failed", "Example:\n  %batch job resume amber --redo-failed"]),
@@ -109,7 +114,7 @@ def test_loading_twice_reloading_and_unloading(notebook):
 @pytest.mark.parametrize(("display", "kinds"), [("widgets", (1, 1)), ("html", (0, 1)), ("text", (0, 0))])
 def test_jobs_are_shown_as_they_are_set_to_be(notebook, display, kinds):
     notebook.run(f"%config BatchMagic.display = {display!r}")
-    shown = notebook.run("job = %batch invoke heart --input './data #1' --wait")
+    shown = notebook.run("job = %batch invoke words --input './data #1' --wait")
     notebook.run("%config BatchMagic.display = 'auto'")
     assert (len(shown.bundles(WIDGET)), len(shown.bundles(JOB))) == kinds
     # However it is shown, the end is told.
@@ -123,7 +128,7 @@ def test_without_ipywidgets_the_html_serves(project, notebook):
     with Notebook(project) as bare:
         bare.run(NO_WIDGETS)
         bare.run("%load_ext batchmagic")
-        shown = bare.run("job = %batch invoke heart --input './data #1'")
+        shown = bare.run("job = %batch invoke words --input './data #1'")
         assert (len(shown.bundles(WIDGET)), len(shown.bundles(JOB))) == (0, 1)
         assert bare.value("len(job.result())") == 1
         assert shown.bundles(JOB)[-1]["status"] == "Completed"
@@ -135,7 +140,7 @@ def test_o_keeps_the_value_and_shows_nothing_twice(notebook):
     assert (kept.value, kept.printed) == ("", "")
     assert notebook.value("len(rows)") == 1
     notebook.run("%batch endpoint list --out endpoints")
-    assert notebook.value("sorted(e.name for e in endpoints)") == ["heart", "shop"]
+    assert notebook.value("{e.name for e in endpoints} >= {'words', 'typed'}") is True
 
 
 def test_the_kernel_is_this_python(notebook):

@@ -6,7 +6,7 @@ import pytest
 from story_support import JOB, WIDGET, Notebook
 
 DAYS = ["mon 1", "tue 2", "wed 3", "thu 4", "fri 5"]
-SCRIPT = """%%batch deploy shop/sales --mini-batch-size 1
+SCRIPT = """%%batch deploy days/sales --mini-batch-size 1
 def run(mini_batch):
     return [int(open(path).read()) for path in mini_batch]
 """
@@ -30,7 +30,7 @@ def test_a_loop_over_days_shares_one_table(notebook, project):
     looped = notebook.run(
         "jobs = {}\n"
         "for day in days:\n"
-        "    jobs[day] = %batch invoke shop --input ./data/{{ day }} --output ./scores/{{ day }}"
+        "    jobs[day] = %batch invoke days --input ./data/{{ day }} --output ./scores/{{ day }}"
     )
     total = "{day: job.result().result.tolist() for day, job in jobs.items()}"
     assert notebook.value(total) == {day: [10 * n + 1, 10 * n + 2] for n, day in enumerate(DAYS)}
@@ -47,7 +47,7 @@ def test_a_function_uses_its_own_variables(notebook):
     notebook.run(
         "def score(day, hours):\n"
         "    where = f'./data/{day}'\n"
-        "    job = %batch invoke shop --input {{ where }} --mini-batch-size {{ hours * 2 }} --wait\n"
+        "    job = %batch invoke days --input {{ where }} --mini-batch-size {{ hours * 2 }} --wait\n"
         "    return job"
     )
     notebook.run("one = score('wed 3', 1)\ntwo = score('thu 4', hours=2)")
@@ -56,7 +56,9 @@ def test_a_function_uses_its_own_variables(notebook):
 
 
 def test_a_few_jobs_of_a_cell_have_a_view_each_and_are_not_shown_twice(notebook):
-    shown = notebook.run("%batch invoke shop --input './data/mon 1'\n%batch invoke shop --input ./data/{{ days[1] }}")
+    shown = notebook.run(
+        "%batch invoke days --input './data/mon 1'\n%batch invoke days --input ./data/{{ days[1] }}"
+    )
     assert len(shown.bundles(WIDGET)) == 2
     assert [document["input"] for document in shown.bundles(JOB)] == ["./data/mon 1", "./data/tue 2"]
     assert shown.value == ""

@@ -21,7 +21,9 @@ def run(mini_batch):
 """
 FILES = [f"{n}.csv" for n in range(4)]
 # The cell does to its kernel what the button does, once it waits.
-PRESS_STOP = "import os, signal, threading; threading.Timer(0.5, os.kill, (os.getpid(), signal.SIGINT)).start()"
+PRESS_STOP = (
+    "import os, signal, threading; threading.Timer(0.5, os.kill, (os.getpid(), signal.SIGINT)).start()"
+)
 
 
 @pytest.fixture(scope="module")
@@ -111,7 +113,9 @@ def test_two_notebooks_work_in_one_workspace_at_once(gated, data, project, gate)
         names = {gated.value("mine.name"), other.value("theirs.name")}
         assert len(names) == 2
         for notebook in (gated, other):
-            shown = notebook.run("%batch job list slow").bundles("application/vnd.batchmagic.job-list.v1+json")
+            shown = notebook.run("%batch job list slow").bundles(
+                "application/vnd.batchmagic.job-list.v1+json"
+            )
             assert names <= {item["name"] for item in shown[0]["items"]}
         # `last` is each one's own.
         for notebook, job in ((gated, "mine"), (other, "theirs")):

@@ -59,7 +59,9 @@ def test_models_of_a_registry_by_version_and_by_alias(notebook):
     notebook.run("%load_ext batchmagic")
     notebook.run("%batch deploy lines/one --model models:/line/1")
     notebook.run("%batch deploy lines/champion --model models:/line@champion")
-    notebook.run("one = %batch invoke lines/one --input ./data\nbest = %batch invoke lines/champion --input ./data")
+    notebook.run(
+        "one = %batch invoke lines/one --input ./data\nbest = %batch invoke lines/champion --input ./data"
+    )
     assert predictions(notebook, "one") == [0, 5, 10, 15, 20, 25]
     assert predictions(notebook, "best") == [0, 10, 20, 30, 40, 50]
     wrong = notebook.stop("%batch deploy lines/none --model models:/line/9").complaint

@@ -9,6 +9,15 @@ SCRIPT = "def run(mini_batch):\n    return list(mini_batch)\n"
 
 
 @pytest.fixture(scope="module")
+def project(module_workspace):
+    """A folder with a workspace of its own: in the one that others share, more changes than what a typo does."""
+    folder = module_workspace.root.parent / "project"
+    folder.mkdir()
+    module_workspace.root = folder / ".batchmagic"
+    return folder
+
+
+@pytest.fixture(scope="module")
 def notebook(project):
     """A notebook with something of each kind, whose compute never runs."""
     (project / "data").mkdir()
@@ -17,7 +26,8 @@ def notebook(project):
     (project / "model" / "weights.txt").write_text("1")
     with Notebook(project) as found:
         found.run("%load_ext batchmagic")
-        found.run(f"%%batch deploy heart/classifier\n{SCRIPT}")
+        made = found.run(f"%%batch deploy heart/classifier\n{SCRIPT}").printed
+        assert made.startswith("Made the workspace .batchmagic\nMade the endpoint heart\n")
         found.run("%batch model create weights --path ./model")
         found.run("%batch data create patients --path ./data")
         yield found
@@ -32,12 +42,18 @@ def state(project):
 
     def look():
         ws = client.session.read()
-        files = sorted(str(p.relative_to(project)) for p in project.rglob("*") if "workspace.db" not in p.name)
+        files = sorted(
+            str(p.relative_to(project)) for p in project.rglob("*") if "workspace.db" not in p.name
+        )
         return (
             files,
             [(e.name, e.to_dict()) for e in ws.endpoints.list()],
             [(d.name, d.version) for d in ws.deployments.list("heart")],
-            [(kind, a.name, a.version) for kind in ("model", "data", "environment") for a in ws.assets.list(kind)],
+            [
+                (kind, a.name, a.version)
+                for kind in ("model", "data", "environment")
+                for a in ws.assets.list(kind)
+            ],
             [c.name for c in ws.computes.list()],
             [j.name for j in ws.jobs.list()],
         )
@@ -84,13 +100,19 @@ typ: amlcompute
         ("%batch invoke heart", "arguments are required: --input/-i"),
         ("%batch invoke heart --input './data", "A ' is not closed."),
         ("%batch invoke heart --input {{ folder", "'{{' without '}}'"),
-        ("%batch invoke heart --input {{ folder }}", "{{ folder }}: NameError: name 'folder' is not defined."),
+        (
+            "%batch invoke heart --input {{ folder }}",
+            "{{ folder }}: NameError: name 'folder' is not defined.",
+        ),
         ("%batch deploy heart/second --model weight", "Did you mean 'weights'?"),
         ("%batch deploy new/first --model ./modle", "There is no model at "),
         ("%batch endpoint update heart --default clasifier", "Did you mean 'classifier'?"),
         ("%batch endpoint delete hart", "Did you mean 'heart'?"),
         ("%batch job show last", "There is no job yet."),
-        (DEPLOYMENT, "line 5, column 3: BatchRetrySettings has no field 'max_retrys'. Did you mean 'max_retries'?"),
+        (
+            DEPLOYMENT,
+            "line 5, column 3: BatchRetrySettings has no field 'max_retrys'. Did you mean 'max_retries'?",
+        ),
         (COMPUTES, "line 7, column 1: AmlCompute has no field 'typ'. Did you mean 'type'?"),
         ("%%batch endpoint\nname: new\n  description: x", "line 3, column 14: "),
         ("%%batch deploy new/first\ndef ru(mini_batch):\n    return []", "has no run(mini_batch)"),
@@ -111,4 +133,8 @@ def test_a_typo_is_one_line_and_changes_nothing(notebook, state, cell, says):
 
 
 def test_a_typo_stops_a_run_of_all_cells(notebook):
-    assert notebook.run_all(["a = 1", "%batch invoke hart --input ./data", "b = 2"]) == ["ok", "error", "aborted"]
+    assert notebook.run_all(["a = 1", "%batch invoke hart --input ./data", "b = 2"]) == [
+        "ok",
+        "error",
+        "aborted",
+    ]
