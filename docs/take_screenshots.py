@@ -48,6 +48,7 @@ def run(mini_batch):
     "job.result().head(4)",
 ]
 
+_PATIENCE = 120_000
 _PART = "() => document.querySelector('.bm-live .bm-bar')?.getAttribute('aria-valuenow') >= {}"
 _LINE = ".bm-live .bm-head"
 
@@ -88,8 +89,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         tempfile.TemporaryDirectory(prefix="batchmagic-screenshots-") as place,
         lab_support.browser() as browser,
         lab_support.lab(Path(place).resolve(), browser) as lab,
-        lab.page(width=1060, height=2400, scale=2) as page,
+        lab.page(width=1160, height=2400, scale=2) as page,
     ):
+        page.page.set_default_timeout(_PATIENCE)
         camera = Camera(page, folder)
         views(page, camera, lab.project)
         quickstart(page, camera, lab.project)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from batchmagic.entities.status import JobStatus
 from batchmagic.verbs.outcome import Outcome
 from batchmagic.verbs.shown import Shown
 from batchmagic.words import short_path
@@ -60,12 +61,8 @@ def _next(context: Context, ws: Workspace | None, records: list[JobRecord]) -> t
     command = context.command
     endpoints = ws.endpoints.list() if ws else []
     deployed = [e.name for e in endpoints if ws and ws.deployments.list(e.name)]
-    if records and not records[0].status.is_terminal:
-        return f"{command} job stream {records[0].name}", "follow the newest job"
-    if records and records[0].status == "Completed":
-        return f"{command} job result {records[0].name}", "its rows, as a DataFrame"
     if records:
-        return f"{command} job errors {records[0].name}", "what went wrong"
+        return _next_of(records[0], command, context.session.short_name(records[0].name))
     if deployed:
         return f"{command} invoke {deployed[0]} --input PATH", "score a folder of files"
     models = ws.assets.list("model") if ws else []
@@ -73,3 +70,13 @@ def _next(context: Context, ws: Workspace | None, records: list[JobRecord]) -> t
         name = models[0].name
         return f"{command} deploy {name}/first --model {name}", "deploy the model"
     return f"{command} deploy heart/first --model ./model", "deploy a model; the endpoint is made with it"
+
+
+def _next_of(newest: JobRecord, command: str, name: str) -> tuple[str, str]:
+    if not newest.status.is_terminal:
+        return f"{command} job stream {name}", "follow the newest job"
+    if newest.status is JobStatus.COMPLETED:
+        return f"{command} job result {name}", "the newest job's rows, as a DataFrame"
+    if newest.status is JobStatus.CANCELED:
+        return f"{command} job resume {name}", "go on with the newest job"
+    return f"{command} job errors {name}", "what went wrong in the newest job"

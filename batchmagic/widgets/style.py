@@ -11,7 +11,6 @@ if TYPE_CHECKING:
 
 _LIVE = """
 .bm-live.bm-live{position:relative;padding:9px 0 0;margin:2px 0;overflow:hidden;width:auto}
-.bm-live.bm-folded{display:none}
 .bm-live .widget-html{margin:0;width:auto;height:auto;min-height:0;overflow:visible}
 .bm-live .widget-html>.widget-html-content{line-height:1.5;margin:0;padding:0;min-width:0;overflow:visible;font-size:1em}
 .bm-live .bm-styles{display:none}

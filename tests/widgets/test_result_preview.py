@@ -13,7 +13,7 @@ from batchmagic.sdk.preview import preview
 COLUMNS = (("result", "text"),)
 
 
-def completed(bench, text, **output):
+def completed(bench, text):
     name = bench.running(mini_batches=2)
     bench.complete(name, text, COLUMNS)
     return bench.ws.jobs.get(name)
@@ -39,7 +39,6 @@ def test_a_row_that_is_larger_than_that_is_refused(bench):
 
 
 def test_of_a_large_parquet_file_only_the_first_rows_are_read(bench):
-    bench.client.batch_endpoints.invoke  # noqa: B018 - the client is there
     job = bench.client.batch_endpoints.invoke(
         "heart",
         input=str(bench.root.parent / "data"),
