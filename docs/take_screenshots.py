@@ -89,7 +89,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         tempfile.TemporaryDirectory(prefix="batchmagic-screenshots-") as place,
         lab_support.browser() as browser,
         lab_support.lab(Path(place).resolve(), browser) as lab,
-        lab.page(width=1160, height=2400, scale=2) as page,
+        lab.page(width=1200, height=2400, scale=2) as page,
     ):
         page.page.set_default_timeout(_PATIENCE)
         camera = Camera(page, folder)

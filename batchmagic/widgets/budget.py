@@ -11,9 +11,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 MOST = 3
-SECONDS = (
-    1.1  # a little over the second that is promised: a message may reach the page sooner than the one before
-)
+# A little over the second that is promised: a message may reach the page sooner than the one before.
+SECONDS = 1.1
 
 
 class Budget:

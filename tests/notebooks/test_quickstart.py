@@ -87,11 +87,10 @@ def test_it_runs_again_in_the_same_folder(ran, folder):
 
 
 def test_what_is_stored_is_what_comes_out(ran):
-    """If it is not: `make notebooks`."""
     stored = read()
     assert [(cell.id, cell.source) for cell in stored.cells] == [(cell.id, cell.source) for cell in ran.cells]
     for name in CELLS:
-        assert masked(said(stored, name)) == masked(said(ran, name))
+        assert masked(said(stored, name)) == masked(said(ran, name)), "`make notebooks` stores it anew"
         assert kinds(stored, name) == kinds(ran, name)
 
 

@@ -5,6 +5,8 @@ from typing import TYPE_CHECKING
 import pytest
 from story_support import Notebook
 
+from batchmagic.workspace import Workspace
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
@@ -15,6 +17,8 @@ def workspace(session_workspace) -> Path:
     """The workspace that all notebooks here share: one host serves them all, as long as it has something to do."""
     root: Path = session_workspace.root.parent / "projects" / ".batchmagic"
     root.parent.mkdir()
+    # Without it each notebook would make one beside itself.
+    Workspace.find(root, create=True).close()
     session_workspace.root = root
     return root
 

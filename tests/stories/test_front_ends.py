@@ -104,6 +104,7 @@ def test_a_terminals_ipython(project):
         shell.close(force=True)
 
 
+@pytest.mark.slow
 def test_papermill_fills_in_parameters_and_stops_at_a_day_that_fails(project, written):
     notebook = written(
         "days.ipynb",

@@ -7,7 +7,7 @@ import asyncio
 import nbformat
 import pytest
 from nbclient import NotebookClient
-from widgets_support import JOB, SCRIPT, WIDGET
+from widgets_support import JOB, SCRIPT, WIDGET, until
 
 from batchmagic import MLClient
 from batchmagic.entities import AmlCompute, BatchDeployment, BatchEndpoint
@@ -37,26 +37,36 @@ def project(module_workspace):
     return folder
 
 
-def executed(project, *cells):
+def executed(project, *cells, between):
+    """Run the cells, and `between` after each of them."""
     notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(cell) for cell in cells])
     client = NotebookClient(
         notebook, kernel_name="python3", timeout=60, resources={"metadata": {"path": project}}
     )
+    client.on_cell_executed = lambda cell_index, **_: between(cell_index)
     return asyncio.run(client.async_execute())
 
 
 def test_the_final_numbers_are_stored(project):
+    told = project / "told"
     notebook = executed(
         project,
         "from batchmagic import MLClient\n"
         "from batchmagic.sdk.job import Job\n"
         "from batchmagic.widgets import live\n"
+        "from batchmagic.widgets.pulse import PULSE\n"
+        "import pathlib, threading, time\n"
+        "def tell():\n"
+        "    while PULSE.alive:\n"
+        "        time.sleep(0.02)\n"
+        "    pathlib.Path('told').touch()\n"
         "client = MLClient('workspace')",
         "name = client.batch_endpoints.invoke('heart', input='data').name\n"
-        "shown = live.show(client.session, [name])",
-        # Ends in the time of another cell, which nobody's view belongs to.
-        "client.jobs.wait(name)\nimport time\ntime.sleep(1.5)",
+        "shown = live.show(client.session, [name])\n"
+        "threading.Thread(target=tell, daemon=True).start()",
         "job = Job(client.session, name)\njob.on_end = shown.flush\nprint(len(job.result()))",
+        # The job ends while no cell runs: what the view says then is not stored.
+        between=lambda index: index == 1 and until(told.exists, of="the end of the view"),
     )
     view, twin = notebook.cells[1].outputs
     assert list(view.data) == [WIDGET, "text/plain"]
@@ -71,5 +81,5 @@ def test_the_final_numbers_are_stored(project):
     (main,) = [value for value in values if 'class="bm-head' in value]
     assert "Completed" in main
     assert '6 <span class="bm-dim">/ 6</span>' in main
-    assert notebook.cells[3].outputs[0].text.strip() == "12"
+    assert notebook.cells[2].outputs[0].text.strip() == "12"
     assert len(nbformat.writes(notebook)) < 100_000
