@@ -63,6 +63,10 @@ def _suggest(word: object, known: Iterable[str]) -> str:
     return f"Known: {', '.join(names[:8])}." if names else ""
 
 
+def _an(kind: str) -> str:
+    return kind if kind == "data" else f"{'an' if kind[0] in 'aeiou' else 'a'} {kind}"
+
+
 class BatchMagicError(Exception):
     """Something went wrong in batchmagic."""
 
@@ -130,7 +134,7 @@ class InvalidName(ValidationException):
         super().__init__(
             field="name",
             value=name,
-            reason=f"cannot be the name of {'an' if kind[0] in 'aeiou' else 'a'} {kind}",
+            reason=f"cannot be the name of {_an(kind)}",
             hint=f"Use {rule}.",
         )
 

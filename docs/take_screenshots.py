@@ -122,11 +122,12 @@ def views(page: LabPage, camera: Camera, project: Path) -> None:
         page.page.wait_for_function(_PART.format(PATIENTS * 6 // 10))
         camera.take("live-view-running", notebook, INVOKE, INVOKE)
         page.page.locator(_LINE, has_text="Completed").wait_for()
-        page.page.get_by_text("the last").wait_for(state="hidden")
+        _wait_for_rest(page)
         camera.take("live-view-finished", notebook, INVOKE, INVOKE)
         page.page.get_by_role("tab", name="Errors").click()
         camera.take("live-view-errors", notebook, INVOKE, INVOKE)
         notebook.run(WAIT, fails=True)
+        _wait_for_rest(page)
         camera.take("failed-job", notebook, WAIT, WAIT)
         notebook.run(OVERVIEW, JOBS, ENDPOINT, RESULT)
         camera.take("overview", notebook, OVERVIEW, OVERVIEW)
@@ -141,9 +142,14 @@ def quickstart(page: LabPage, camera: Camera, project: Path) -> None:
     cells = json.loads(QUICKSTART.read_text(encoding="utf-8"))["cells"]
     with page.notebook(f"quickstart/{QUICKSTART.stem}") as notebook:
         notebook.run_all()
-        page.page.get_by_text("the last").last.wait_for(state="hidden")
+        _wait_for_rest(page)
         for part, (first, last) in enumerate(_parts(cells), start=1):
             camera.take(f"quickstart-{part}", notebook, first, last)
+
+
+def _wait_for_rest(page: LabPage) -> None:
+    """Wait until every live view shows how its job ended, in all its parts."""
+    page.page.locator(".bm-live p", has_text="the last").last.wait_for(state="hidden")
 
 
 def _parts(cells: Sequence[dict[str, Any]]) -> list[tuple[int, int]]:

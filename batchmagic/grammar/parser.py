@@ -60,9 +60,10 @@ class Parser(argparse.ArgumentParser):
 
     def error(self, message: str) -> NoReturn:
         """Raise `message` as a `UsageError`."""
-        raise UsageError(
-            message[:1].upper() + message[1:].rstrip(".") + ".", hint=f"See `{self.prog} --help`."
-        )
+        hint = f"See `{self.prog} --help`."
+        if self.verb is not None and "required" in message:
+            hint = f"For example: {self.prog.split()[0]} {self.verb.example}"
+        raise UsageError(message[:1].upper() + message[1:].rstrip(".") + ".", hint=hint)
 
     def _check_value(self, action: argparse.Action, value: Any) -> None:
         if action.choices is None or value in action.choices:
@@ -72,6 +73,11 @@ class Parser(argparse.ArgumentParser):
         what = action.metavar if isinstance(action.metavar, str) and not action.option_strings else ""
         name = "/".join(action.option_strings) or what or action.dest
         hint = f"Did you mean {near!r}?" if near else f"Known: {', '.join(known)}."
+        if name in {"NOUN", "VERB"}:
+            noun = self.prog.partition(" ")[2]
+            raise UsageError(
+                f"{noun} has no verb {value!r}." if noun else f"There is no {value!r}.", hint=hint
+            )
         raise UsageError(f"{name} cannot be {str(value)!r}.", hint=hint)
 
 

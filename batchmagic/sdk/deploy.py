@@ -8,10 +8,10 @@ import sys
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from batchmagic.constants import AssetTypes
-from batchmagic.entities import AmlCompute, BatchDeployment, BatchEndpoint, Environment, Model
+from batchmagic.entities import AmlCompute, BatchDeployment, BatchEndpoint, Environment, Model, Resource
 from batchmagic.entities.deployment import CELL
 from batchmagic.entities.job_spec import Interpreter
 from batchmagic.entities.references import Reference, parse_reference
@@ -21,10 +21,14 @@ from batchmagic.sdk.invoke import DEFAULT_COMPUTE, check_instances
 from batchmagic.sdk.scripts import check_script
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from batchmagic.sdk.session import Session
     from batchmagic.workspace import Workspace
     from batchmagic.workspace.deployments import DeploymentRecord
     from batchmagic.workspace.models import ResolvedModel
+
+R = TypeVar("R", bound=Resource)
 
 _KINDS = {True: AssetTypes.MLFLOW_MODEL, False: AssetTypes.CUSTOM_MODEL}
 
@@ -76,6 +80,7 @@ def prepare(
     skip_script_validation: bool = False,
     new_endpoint: bool = False,
     staged: Path | None = None,
+    coming: Sequence[Resource] = (),
 ) -> PreparedDeployment:
     """Return the deployment with absolute paths, checked; nothing is written.
 
@@ -87,6 +92,8 @@ def prepare(
         The endpoint is going to be made.
     staged
         A folder with the code to snapshot, the scoring script in it, in place of the one that is defined.
+    coming
+        Entities that are going to be stored before it, and may be referred to.
 
     Raises
     ------
@@ -99,17 +106,19 @@ def prepare(
         raise ValidationException(
             "The deployment names no endpoint.", field="endpoint_name", hint="Give endpoint_name."
         )
-    if not new_endpoint:
+    if not new_endpoint and _coming(coming, BatchEndpoint, entity.endpoint_name) is None:
         _need(ws, "endpoint", entity.endpoint_name).endpoints.get(entity.endpoint_name)
     entity.compute = entity.compute or DEFAULT_COMPUTE
-    check_instances(entity.effective_settings(), _compute(ws, entity.compute))
+    compute = _coming(coming, AmlCompute, entity.compute) or _compute(ws, entity.compute)
+    check_instances(entity.effective_settings(), compute)
     kept = _unchanged_code(ws, entity)
     if kept is None and entity.id is not None:
         # It was read from the store, and its script is another one since.
         entity.properties.pop(CELL, None)
     code = None if kept else _code(entity, staged, validate=not skip_script_validation)
-    _check_model(ws, entity, has_script=code is not None or (kept is not None and kept.code_dir is not None))
-    if isinstance(entity.environment, str):
+    has_script = code is not None or (kept is not None and kept.code_dir is not None)
+    _check_model(ws, entity, coming, has_script=has_script)
+    if isinstance(entity.environment, str) and _coming(coming, Environment, entity.environment) is None:
         _check_environment(ws, entity.environment)
     return PreparedDeployment(entity=entity, code=code, kept=kept)
 
@@ -186,6 +195,13 @@ def _need(ws: Workspace | None, kind: str, name: str) -> Workspace:
     if ws is None:
         raise ResourceNotFoundError(kind=kind, name=name, hint="There is no workspace here yet.")
     return ws
+
+
+def _coming(coming: Sequence[Resource], kind: type[R], text: str) -> R | None:
+    """Return the entity of that kind which is going to be stored under the name that `text` refers to."""
+    reference = parse_reference(text)
+    name = reference.name if reference.kind == "asset" else text
+    return next((e for e in coming if isinstance(e, kind) and getattr(e, "name", None) == name), None)
 
 
 def _compute(ws: Workspace | None, name: str) -> AmlCompute:
@@ -270,14 +286,18 @@ def _snapshot(ws: Workspace, source: Path | None, entity: BatchDeployment) -> st
 # --- model and environment
 
 
-def _check_model(ws: Workspace | None, entity: BatchDeployment, *, has_script: bool) -> None:
+def _check_model(
+    ws: Workspace | None, entity: BatchDeployment, coming: Sequence[Resource], *, has_script: bool
+) -> None:
     if entity.model is None:
         if not has_script:
             raise ValidationException(
                 "The deployment has no model.", field="model", hint="Name a model, or give a scoring script."
             )
         return
-    kind = _model_type(ws, entity.model)
+    named = entity.model if isinstance(entity.model, str) else None
+    model = (_coming(coming, Model, named) if named else None) or entity.model
+    kind = _model_type(ws, model)
     if not has_script and kind != AssetTypes.MLFLOW_MODEL:
         raise ScriptError(
             "A model that is no MLflow model needs a scoring script.",
@@ -307,6 +327,18 @@ def _model_type(ws: Workspace | None, given: Model | str) -> str:
         )
         return str(found_model.type)
     return _path_type(reference)
+
+
+def check_path(model: Model) -> None:
+    """Pass when the model is not at a local path, or there is something at that path.
+
+    Raises
+    ------
+    ResourceNotFoundError
+        If there is nothing.
+    """
+    if model.path is not None:
+        _path_type(parse_reference(model.path, bare="path"))
 
 
 def _path_type(reference: Reference) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from pathlib import PurePath
 from typing import TYPE_CHECKING, Any
@@ -19,7 +20,8 @@ if TYPE_CHECKING:
 # Then the verdict says it all, and the script has no part in it.
 _NOT_THE_SCRIPT = frozenset({"host", "job", "engine"})
 _WIDTH = 200
-_NAME_BEGINNING = 3
+# A colour, an animal and four digits: see `workspace.job_records.new_name`.
+_MADE_UP = re.compile(r"[a-z]{3,}-[a-z]+-[0-9a-f]{4,}")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -123,9 +125,8 @@ def _kept(progress: Progress) -> str:
 
 
 def short_name(name: str) -> str:
-    """Return the beginning of a job's name that is pleasant to type."""
-    word = name.split("-", maxsplit=1)[0]
-    return word if len(word) >= _NAME_BEGINNING and word != "batchjob" else name
+    """Return the first word of a name that batchmagic made up; a name that a person gave stays whole."""
+    return name.partition("-")[0] if _MADE_UP.fullmatch(name) else name
 
 
 def next_steps(record: JobRecord, *, has_groups: bool, command: str, name: str) -> list[str]:

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from batchmagic.errors import ResourceNotFoundError, UsageError
+from batchmagic.sdk.failure import short_name
 from batchmagic.words import short_path
 
 if TYPE_CHECKING:
@@ -15,8 +16,6 @@ if TYPE_CHECKING:
     from batchmagic.workspace import Workspace
     from batchmagic.workspace.job_records import JobRecord
     from batchmagic.workspace.ledger_errors import ErrorGroup
-
-_LONGER = 3
 
 
 class Session:
@@ -114,10 +113,9 @@ class Session:
 
     def short_name(self, name: str) -> str:
         """Return the beginning of a job's name that fits no other job and is pleasant to type."""
-        word = name.split("-", maxsplit=1)[0]
-        if len(word) < _LONGER or word == name:
+        word = short_name(name)
+        if word == name:
             return name
-
         try:
             return word if self.job(word).name == name else name
         except UsageError:

@@ -94,10 +94,12 @@ def _numbers(document: Mapping[str, Any]) -> str:
     if not total:
         return ""
     full = min(_BAR * done // total, _BAR)
-    parts = [f"{'━' * full}{'─' * (_BAR - full)}  {done:,}/{words.counted(total, 'mini-batch')}"]
-    parts += [words.counted(progress["rows"], "row"), *say.pace_text(document)]
+    counts = f"{done:,}/{words.counted(total, 'mini-batch')} · {words.counted(progress['rows'], 'row')}"
+    if say.has_ended(document):
+        counts = say.done_text(document)
+    parts = [f"{'━' * full}{'─' * (_BAR - full)}  {counts}", *say.pace_text(document)]
     if document.get("status") == "Completed" and (name := say.output_name(document)):
-        parts[1] += f" → {name}"
+        parts[0] += f" → {name}"
     return " · ".join(
         [
             *parts,
@@ -127,8 +129,17 @@ def _error_lines(document: Mapping[str, Any], most: int = _ERRORS) -> list[str]:
         end = f"  {example}" if example else ""
         room = _WIDTH - width - len(end) - 6
         lines.append(f"{count:>{width}} × {cut(say.error_text(error), room)}{end}")  # noqa: RUF001 - read as times
+        lines += [f"{' ' * (width + 3)}{line}" for line in _place_lines(error, _WIDTH - width - 6)]
     more = (document.get("error_kinds") or 0) - len(errors)
     return [*lines, f"and {words.counted(more, 'more kind')}"] if errors and more > 0 else lines
+
+
+def _place_lines(error: Mapping[str, Any], room: int) -> list[str]:
+    """Return the script's line, and that a later attempt succeeded, where that is so."""
+    source = clean((error.get("frame") or {}).get("source") or "")
+    place = say.frame_text(error)
+    lines = [f"{place}: {source}" if place and source else place, say.survived_text(error)]
+    return [cut(line, room) for line in lines if line]
 
 
 def _next(document: Mapping[str, Any]) -> list[str]:

@@ -26,6 +26,7 @@ def apply(context: Context) -> Outcome:
         raise UsageError("There is nothing to apply.", hint=f"Give a file: {context.command} apply --file F")
     found = load_documents(source.text, source.origin, name=source.name, values=source.values)
     found.sort(key=lambda entity: next(i for i, kind in enumerate(_ORDER) if isinstance(entity, kind)))
+    _check(context, found)
     stored = [_put(context, entity, found) for entity in found]
     # An endpoint may name a default deployment that has come only now.
     for entity in found:
@@ -34,6 +35,21 @@ def apply(context: Context) -> Outcome:
     rows = [_row(entity) for entity in stored]
     text = "\n".join(_line(row) for row in rows) if context.command.startswith("%") else ""
     return Outcome(document=rows, value=stored or None, text=text, nothing="Nothing is defined.")
+
+
+def _check(context: Context, found: list[Resource]) -> None:
+    """Pass when each can be stored, those before it being there: what is wrong with one must not leave a part."""
+    from batchmagic.sdk.deploy import check_path, prepare  # noqa: PLC0415
+    from batchmagic.workspace.assets import data_path  # noqa: PLC0415
+
+    ws = context.session.peek()
+    for entity in found:
+        if isinstance(entity, BatchDeployment):
+            prepare(ws, entity, coming=found)
+        elif isinstance(entity, Data):
+            data_path(entity)
+        elif isinstance(entity, Model):
+            check_path(entity)
 
 
 def _put(context: Context, entity: Resource, found: list[Resource]) -> Any:
@@ -57,8 +73,12 @@ def _row(entity: Any) -> dict[str, Any]:
     return {
         "kind": _WORDS.get(kind, kind.__name__.lower()),
         "name": name,
-        "version": getattr(entity, "version", None),
+        "version": getattr(entity, "version", None) or _version(entity),
     }
+
+
+def _version(entity: Any) -> str | None:
+    return entity.id.rpartition("/")[2] if isinstance(entity, BatchDeployment) and entity.id else None
 
 
 def _line(row: dict[str, Any]) -> str:

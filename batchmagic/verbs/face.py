@@ -16,9 +16,12 @@ class Face(Protocol):
     ----------
     last_job
         The job that this session invoked or resumed last.
+    has_shown
+        Whether the verb that runs has shown its job, with all there is to say of it.
     """
 
     last_job: str | None
+    has_shown: bool
 
     @property
     def command(self) -> str:

@@ -48,7 +48,7 @@ def ended(context: Context, record: JobRecord) -> Outcome:
         raise_if_failed(context.session, record)
     except JobException as error:
         return job.of(context, record, code=FAILED, error=error)
-    if record.progress.files_failed:
+    if record.progress.files_failed and not context.face.has_shown:
         failed = counted(record.progress.files_failed, "file")
         name = context.session.short_name(record.name)
         context.face.note(f"{failed} failed: {context.command} job errors {name}")

@@ -109,7 +109,7 @@ class AssetStore:
         ResourceExistsError
             If the version exists with another path or type.
         """
-        path = _data_path(data)
+        path = data_path(data)
         body = {**data.to_dict(), "path": path}
         hidden = {"path": path} if redact(path) != path else {}
         stored = self._add("data", data.name, data.version, body, identity=("path", "type"), hidden=hidden)
@@ -371,7 +371,14 @@ def _with_conda_content(body: dict[str, Any]) -> dict[str, Any]:
     return {**body, "conda_file": read_document(text, name=str(path)).data}
 
 
-def _data_path(data: Data) -> str:
+def data_path(data: Data) -> str:
+    """Return where the data is: an absolute path, or the address as it is given.
+
+    Raises
+    ------
+    InputError
+        If a local path does not exist or is not what the type says.
+    """
     reference = parse_reference(data.path, bare="path")
     if reference.kind != "path" or reference.path is None:
         return str(data.path)

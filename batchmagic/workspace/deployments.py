@@ -154,7 +154,10 @@ class DeploymentStore:
                     select(deployments.c.name).where(deployments.c.endpoint == endpoint)
                 )
                 raise ResourceNotFoundError(
-                    kind=f"deployment of {endpoint}", name=name, known=known.scalars().all()
+                    f"The endpoint {endpoint!r} has no deployment {name!r}.",
+                    kind="deployment",
+                    name=name,
+                    known=known.scalars().all(),
                 )
             if version is not None and version != row.version:
                 row = connection.execute(
@@ -163,7 +166,7 @@ class DeploymentStore:
                     )
                 ).one_or_none()
         if row is None:
-            raise ResourceNotFoundError(kind=f"version of {endpoint}/{name}", name=version)
+            raise ResourceNotFoundError(f"{endpoint}/{name} has no version {version}.", kind="deployment")
         return _record(row)
 
     def list(self, endpoint: str) -> list[DeploymentRecord]:

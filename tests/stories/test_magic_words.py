@@ -68,7 +68,11 @@ def test_expressions_in_yaml_have_their_types(notebook, project):
         "name: typed\n"
         "defaults: {deployment_name: typed}\n"
     )
-    assert made.printed.splitlines() == ["Data typed, version 1", "Endpoint typed", "Deployment typed/typed"]
+    assert made.printed.splitlines() == [
+        "Data typed, version 1",
+        "Endpoint typed",
+        "Deployment typed/typed, version 1",
+    ]
     notebook.run("deployment = %batch deployment show typed/typed\nendpoint = %batch endpoint show typed")
     assert notebook.value("[deployment.mini_batch_size, deployment.isolate_failures]") == [6, True]
     assert notebook.value("deployment.tags") == {"n": "3", "words": "a: b {c}"}

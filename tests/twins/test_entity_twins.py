@@ -151,7 +151,7 @@ def test_a_job_that_was_read_is_shown_as_it_was() -> None:
     assert document["output"] == "out"
     assert document["ended_at"] == NOON.isoformat()
     assert document["next"] == ["%batch job result amber-falcon-3f9a"]
-    assert "5/5 mini-batches · 50 rows → out" in shown(job())["text/plain"]
+    assert "5 of 5 mini-batches · 50 rows → out" in shown(job())["text/plain"]
 
 
 @pytest.mark.parametrize(

@@ -34,7 +34,7 @@ def test_what_is_not_there_is_said_with_the_nearest(ws, deployed):
     for act in (ws.endpoints.get, ws.endpoints.delete, ws.deployments.list):
         with pytest.raises(ResourceNotFoundError, match=r"no endpoint 'haert'.*'heart'"):
             act("haert")
-    with pytest.raises(ResourceNotFoundError, match=r"no deployment of heart 'fist'.*'first'"):
+    with pytest.raises(ResourceNotFoundError, match=r"'heart' has no deployment 'fist'.*'first'"):
         ws.deployments.get("heart", "fist")
     with pytest.raises(ResourceNotFoundError, match=r"no version of heart/first '7'"):
         ws.deployments.get("heart", "first", 7)
