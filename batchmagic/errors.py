@@ -43,6 +43,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
 
+# Characters of a value that an error shows.
+_LONGEST = 80
 # Lines of a failed job's message: the script's line before its source, and how the job ended.
 _PLACE = re.compile(r"  .+, line \d+, in ")
 _VERDICT = re.compile(r"^(Job \S+ )(Failed|NotResponding)\b")
@@ -112,7 +114,10 @@ class ValidationException(UsageError):
     ) -> None:
         self.field = field
         self.value = value
-        shown = repr(value) if len(repr(value)) <= 80 else repr(value)[:77] + "…"  # noqa: PLR2004
+        shown = repr(value)
+        if len(shown) > _LONGEST:
+            # Of a path, both ends tell something.
+            shown = f"{shown[: _LONGEST // 2]}…{shown[-_LONGEST // 2 + 1 :]}"
         super().__init__(message or f"{field}: {shown} {reason}.", target=field, hint=hint)
 
 

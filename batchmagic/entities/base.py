@@ -14,9 +14,10 @@ import pydantic
 from pydantic import BaseModel, ConfigDict, PrivateAttr, model_serializer, model_validator
 
 from batchmagic.entities.problems import carried, raise_first
-from batchmagic.entities.references import relocated, without_credentials
+from batchmagic.entities.references import relocated
 from batchmagic.entities.yaml_source import Document, write_yaml
 from batchmagic.errors import BatchMagicError, UnknownField, ValidationException
+from batchmagic.redaction import redact_uris
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -329,7 +330,7 @@ class Resource(Entity):
 def _shown(value: Any) -> Any:
     if isinstance(value, dict):
         return {key: _shown(item) for key, item in value.items()}
-    return without_credentials(value) if type(value) is str else value
+    return redact_uris(value) if type(value) is str else value
 
 
 def stamp(entity: Resource, origin: Origin) -> None:

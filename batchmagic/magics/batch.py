@@ -93,6 +93,10 @@ class BatchMagic(Magics, Configurable):
         self.face.new_cell()
         self.silence.forget()
 
+    def end_cell(self, *_: Any) -> None:
+        """End a cell."""
+        self.face.end_cell()
+
     @no_var_expand
     @needs_local_scope
     @line_cell_magic

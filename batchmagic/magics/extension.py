@@ -19,6 +19,7 @@ def load(shell: InteractiveShell) -> None:
     magic = BatchMagic(shell)
     shell.register_magics(magic)  # `Magics` has told `%config` of it already
     shell.events.register("pre_run_cell", magic.new_cell)
+    shell.events.register("post_run_cell", magic.end_cell)
     if shell.Completer is not None:
         shell.Completer.custom_matchers.append(magic.matcher)
 
@@ -29,6 +30,7 @@ def unload(shell: InteractiveShell) -> None:
     if magic is None:
         return
     shell.events.unregister("pre_run_cell", magic.new_cell)
+    shell.events.unregister("post_run_cell", magic.end_cell)
     magic.silence.close()
     known: list[Any] = shell.configurables  # IPython's own type for it is too narrow
     known[:] = [one for one in known if one is not magic]

@@ -50,6 +50,11 @@ class NotebookFace:
         """Forget which views the last cell has: the next one gets its own."""
         self._views = None
 
+    def end_cell(self) -> None:
+        """Leave in the cell what it has shown, whole."""
+        if self._views is not None:
+            self._views.settle()
+
     def waits(self, *, wait: bool | None, no_wait: bool) -> bool:
         """Tell that an invoke returns at once unless told to wait."""
         return bool(wait) and not no_wait

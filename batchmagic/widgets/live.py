@@ -78,6 +78,11 @@ class CellViews:
         self._shown.append(shown)
         return shown
 
+    def settle(self) -> None:
+        """Bring a table that jobs were added to up to date, so that what stays of the cell has all of them."""
+        if len(self._shown) > SEVERAL:
+            self._shown[0].flush()
+
     def _in_table(self, session: Session, name: str) -> Shown:
         # All handles of a table are of the same view.
         first = self._shown[0]

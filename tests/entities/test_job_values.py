@@ -59,7 +59,9 @@ def test_a_specification_survives_being_stored():
         input_path="/data", input_type="uri_folder", input_reference="azureml:d:1",
     )  # fmt: skip
     assert JobSpec.from_json(json.loads(json.dumps(spec.to_json()))) == spec
-    stored_by_an_older_version = {key: value for key, value in spec.to_json().items() if key != "script_title"}
+    stored_by_an_older_version = {
+        key: value for key, value in spec.to_json().items() if key != "script_title"
+    }
     assert JobSpec.from_json(stored_by_an_older_version) == spec
 
 

@@ -13,7 +13,7 @@ from batchmagic.magics.expressions import Names, with_placeholders
 from batchmagic.magics.lexer import split
 
 NAMES = Names(
-    notebook={"path": "my data/it's \"here\"", "n": 3, "day": "05", "d": {"a": {"b": "x y"}}, "nothing": None}
+    notebook={"path": 'my data/it\'s "here"', "n": 3, "day": "05", "d": {"a": {"b": "x y"}}, "nothing": None}
 )
 
 
@@ -32,7 +32,7 @@ def words(line: str) -> list[str]:
         ("--set 'a b'=c x\\ y", ["--set", "a b=c", "x y"]),
         ('"a \\" b" "\\n" \'\\n\'', ['a " b', "\\n", "\\n"]),
         ("'' \"\"", ["", ""]),
-        ("--input {{ path }}", ["--input", "my data/it's \"here\""]),
+        ("--input {{ path }}", ["--input", 'my data/it\'s "here"']),
         ("--input data/{{ day }}/x --n={{n}}", ["--input", "data/05/x", "--n=3"]),
         ("'{{ day }} x' \"{{ day }}\"", ["05 x", "05"]),
         ("{{ d['a']['b'] }}", ["x y"]),

@@ -36,7 +36,7 @@ def test_what_is_not_there_is_said_with_the_nearest(ws, deployed):
             act("haert")
     with pytest.raises(ResourceNotFoundError, match=r"'heart' has no deployment 'fist'.*'first'"):
         ws.deployments.get("heart", "fist")
-    with pytest.raises(ResourceNotFoundError, match=r"no version of heart/first '7'"):
+    with pytest.raises(ResourceNotFoundError, match=r"heart/first has no version 7"):
         ws.deployments.get("heart", "first", 7)
     with pytest.raises(ResourceNotFoundError, match=r"no compute 'lokal'.*'local'"):
         ws.computes.get("lokal")
