@@ -29,10 +29,11 @@ _ASSET = ("name", "version", "type", "path", "description")
 def document_of(entity: Entity) -> dict[str, Any]:
     """Return the document of an entity that has one, of the kind `entity.shown_as`."""
     around = origin_of(entity).around if isinstance(entity, Resource) else {}
-    return {"kind": entity.shown_as, **_shortened({**_values(entity), **around})}
+    return {"kind": entity.shown_as, **_shortened({**values_of(entity), **around})}
 
 
-def _values(entity: Entity) -> dict[str, Any]:
+def values_of(entity: Entity) -> dict[str, Any]:
+    """Return what is shown of an entity, with paths as they are."""
     if isinstance(entity, BatchJob):
         return _job(entity)
     if isinstance(entity, BatchEndpoint):

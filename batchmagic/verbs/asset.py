@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from batchmagic.entities.documents import values_of
 from batchmagic.verbs.definitions import name_and_version
 from batchmagic.verbs.outcome import Outcome
 from batchmagic.words import ago
@@ -12,13 +13,11 @@ if TYPE_CHECKING:
     from batchmagic.sdk.assets import AssetOperations
     from batchmagic.verbs.context import Context
 
-_FRONT = ("name", "version", "type", "path", "description")
-
 
 def created(kind: str, stored: Any) -> Outcome:
     """Say what was registered."""
     text = f"Registered {kind} {stored.name}, version {stored.version}"
-    return Outcome(document=described(stored), value=stored, text=text)
+    return Outcome(document=values_of(stored), value=stored, text=text)
 
 
 def list_assets(context: Context, operations: AssetOperations[Any], kind: str) -> Outcome:
@@ -37,14 +36,14 @@ def list_assets(context: Context, operations: AssetOperations[Any], kind: str) -
         for item in found
     ]
     nothing = "No data yet." if kind == "data" else f"No {kind}s yet."
-    return Outcome(document=[described(item) for item in found], value=found, rows=rows, nothing=nothing)
+    return Outcome(document=[values_of(item) for item in found], value=found, rows=rows, nothing=nothing)
 
 
 def show_asset(context: Context, operations: AssetOperations[Any]) -> Outcome:
     """Show one version."""
     name, version, label = name_and_version(context)
     item = operations.get(name, version, label)
-    return Outcome(document=described(item), value=item)
+    return Outcome(document=values_of(item), value=item)
 
 
 def change_asset(context: Context, operations: AssetOperations[Any], verb: str) -> Outcome:
@@ -59,10 +58,3 @@ def change_asset(context: Context, operations: AssetOperations[Any], verb: str) 
         getattr(operations, verb)(name, version)
     which = f"{name}:{version}" if version else f"all versions of {name}"
     return Outcome(document={"name": name, "version": version, verb: True}, text=f"{word} {which}")
-
-
-def described(item: Any) -> dict[str, Any]:
-    """Return an asset for people and programs."""
-    values = item.to_dict()
-    front = {key: values.pop(key) for key in _FRONT if key in values}
-    return {**front, **values, "created_at": item.creation_context.created_at}

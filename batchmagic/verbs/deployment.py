@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from batchmagic.entities import BatchDeployment, CodeConfiguration
 from batchmagic.entities.base import surrounded
 from batchmagic.entities.deployment import CELL
+from batchmagic.entities.documents import values_of
 from batchmagic.entities.listing import Listing
 from batchmagic.entities.overrides import overridden
 from batchmagic.errors import ScriptError, UsageError
@@ -172,25 +173,12 @@ def delete(context: Context) -> Outcome:
 
 def described(record: DeploymentRecord) -> dict[str, Any]:
     """Return a deployment for people and programs: the definition, and what was frozen."""
-    body = record.entity.to_dict()
-    settings = record.entity.effective_settings()
-    shown = {key: value for key, value in settings.to_json().items() if value not in (None, ())}
-    shown["output_format"] = settings.effective_format()
-    shown.pop("environment_variables", None)
+    variables = dict.fromkeys(record.variables, "(set)") or None
     return {
-        "endpoint": record.endpoint,
-        "name": record.name,
+        **values_of(record.entity),
         "version": record.version,
-        "model": body.get("model"),
-        "code": body.get("code_configuration"),
-        "environment": body.get("environment"),
-        "compute": record.entity.compute,
-        "settings": shown,
-        "environment_variables": dict.fromkeys(record.variables, "(set)") or None,
+        "environment_variables": variables,
         "python": _python(record),
-        "description": record.entity.description,
-        "tags": dict(record.entity.tags) or None,
-        "created_at": record.created_at,
     }
 
 

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from batchmagic.entities import BatchEndpoint
 from batchmagic.entities.base import surrounded
+from batchmagic.entities.documents import values_of
 from batchmagic.verbs.definitions import assignments, entity_given, simple_values
 from batchmagic.verbs.outcome import Outcome
 
@@ -17,7 +18,7 @@ def create(context: Context) -> Outcome:
     """Create or update an endpoint."""
     entity = entity_given(context, BatchEndpoint, simple_values(context, "name", "description"))
     stored = context.client.batch_endpoints.begin_create_or_update(entity).result()
-    return Outcome(document=described(stored), value=stored, text=f"Endpoint {stored.name}")
+    return Outcome(document=values_of(stored), value=stored, text=f"Endpoint {stored.name}")
 
 
 def list_(context: Context) -> Outcome:
@@ -45,7 +46,7 @@ def show(context: Context) -> Outcome:
     endpoint = context.client.batch_endpoints.get(context.arguments.endpoint)
     deployments = context.client.batch_deployments.list(endpoint.name)
     names = [deployment.name for deployment in deployments]
-    document = {**described(endpoint), "deployments": names}
+    document = {**values_of(endpoint), "deployments": names}
     return Outcome(document=document, value=surrounded(endpoint, deployments=names))
 
 
@@ -61,7 +62,7 @@ def update(context: Context) -> Outcome:
     stored = context.client.batch_endpoints.begin_create_or_update(changed).result()
     default = stored.defaults.deployment_name
     text = f"Endpoint {stored.name}, default {default}" if default else f"Endpoint {stored.name}"
-    return Outcome(document=described(stored), value=stored, text=text)
+    return Outcome(document=values_of(stored), value=stored, text=text)
 
 
 def delete(context: Context) -> Outcome:
@@ -69,16 +70,3 @@ def delete(context: Context) -> Outcome:
     name = context.arguments.endpoint
     context.client.batch_endpoints.begin_delete(name)
     return Outcome(document={"name": name, "deleted": True}, text=f"Deleted {name}")
-
-
-def described(endpoint: BatchEndpoint) -> dict[str, Any]:
-    """Return an endpoint for people and programs."""
-    return {
-        "name": endpoint.name,
-        "default": endpoint.defaults.deployment_name,
-        "description": endpoint.description,
-        "tags": dict(endpoint.tags) or None,
-        "scoring_uri": endpoint.scoring_uri,
-        "created_at": endpoint.creation_context.created_at,
-        "last_modified_at": endpoint.creation_context.last_modified_at,
-    }
