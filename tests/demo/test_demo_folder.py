@@ -66,8 +66,11 @@ def test_a_compute_that_still_runs_there_is_ended_first(tmp_path):
     workspace = folder / WORKSPACE
     record = workspace / "compute" / "demo" / "supervisor.pid"
     record.parent.mkdir(parents=True)
-    waits = [sys.executable, "-c", "import signal; signal.pause()", f"--workspace={workspace}"]
-    with subprocess.Popen(waits) as supervisor:
+    program = "import signal; print('here', flush=True); signal.pause()"
+    waits = [sys.executable, "-c", program, f"--workspace={workspace}"]
+    with subprocess.Popen(waits, stdout=subprocess.PIPE, text=True) as supervisor:
+        # Until its program runs, a new process has no command line to be known by.
+        assert supervisor.stdout.readline() == "here\n"
         record.write_text(str(supervisor.pid))
         try:
             make_anew(folder)
