@@ -193,8 +193,15 @@ def test_an_interrupt_leaves_the_job_and_its_view_alone(bench, kernel):
     name = bench.running()
     view = kernel.show(name)
     kernel.run("print('before')")
-    request = kernel.start(f"from batchmagic.sdk import follow\nfollow.wait(session, {name!r})")
-    kernel.hear(lambda: any(m["parent_header"].get("msg_id") == request for m in kernel.page.messages))
+    code = f"from batchmagic.sdk import follow\nprint('waits', flush=True)\nfollow.wait(session, {name!r})"
+    request = kernel.start(code)
+    # Not at the first message: a kernel that is busy may not have come to the cell's code yet.
+    kernel.hear(
+        lambda: any(
+            m["parent_header"].get("msg_id") == request and m["content"].get("text") == "waits\n"
+            for m in kernel.page.messages
+        )
+    )
     kernel.interrupt()
     kernel.hear(lambda: kernel._is_idle(request, 0), of="the end of the wait")
     assert bench.ws.jobs.get(name).status == "Running"
