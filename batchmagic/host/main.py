@@ -13,6 +13,7 @@ import threading
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from batchmagic import failpoints
 from batchmagic.entities.status import JobStatus
 from batchmagic.errors import ClaimHeld, Fenced, StateError
 from batchmagic.host.supervisor import CLAIM_HELD, IDLE
@@ -58,7 +59,9 @@ def serve(workspace: Workspace, compute: str) -> int:
     _stop_by_signal(stop)
     try:
         while not stop.is_set():
+            failpoints.hit("claim.before")
             claim = workspace.claims.acquire(host_claim(compute))
+            failpoints.hit("claim.after")
             # All that a host ever needs is imported now, so that an upgrade of the package under it changes
             # nothing. It comes after the claim, so that a surplus host leaves before the expensive part.
             from batchmagic.host.host import Host  # noqa: PLC0415

@@ -8,6 +8,7 @@ from collections import OrderedDict
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol
 
+from batchmagic import failpoints
 from batchmagic.errors import EngineError
 from batchmagic.scoring.columns import unify_columns
 from batchmagic.scoring.plan import sync_folder
@@ -123,7 +124,9 @@ def assemble(ledger: Ledger, job_folder: Path, target: Path, form: OutputFormat)
     if damaged:
         temporary.unlink()
         raise SpoolDamaged(damaged)
+    failpoints.hit("assemble.before_rename")
     temporary.replace(target)
+    failpoints.hit("assemble.after_rename")
     sync_folder(target.parent)
     return columns
 
@@ -138,5 +141,6 @@ def _write(
             damaged.append((commit.mini_batch, commit.part))
         elif not damaged:
             writer.add(rows, commit.encoding, commit.columns)
+            failpoints.hit("assemble.mid_write")
     writer.close()
     return damaged

@@ -9,6 +9,7 @@ from concurrent.futures import TimeoutError as FutureTimeout
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from batchmagic import failpoints
 from batchmagic.errors import ComputeError
 from batchmagic.scoring import instance as worker_side
 from batchmagic.scoring.assignment import packed
@@ -124,6 +125,7 @@ class Dispatcher:
             begun=lease.is_lone,
         )
         serial = next(self._serial)
+        failpoints.hit("lease.before_send")
         future = self._client.submit(
             worker_side.run_lease,
             request.pack(),
@@ -133,6 +135,7 @@ class Dispatcher:
             retries=0,
         )
         self._sent[serial] = _Sent(lease, address, future)
+        failpoints.hit("lease.after_send")
         # The result is fetched in Dask's callback thread, beside the driver's own work.
         future.add_done_callback(lambda done: self._inbox.put(LeaseDone(serial, _fetched(done))))
 

@@ -8,16 +8,16 @@ import traceback
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
+from batchmagic import failpoints
 from batchmagic.compute.interface import Instance, InstanceJoined, InstanceLeft
-from batchmagic.constants import BatchDeploymentOutputAction
 from batchmagic.entities.job_spec import REDO_FAILED
 from batchmagic.entities.status import JobStatus
 from batchmagic.errors import BatchMagicError, ComputeError, Fenced
-from batchmagic.scoring.assemble import SpoolDamaged, assemble
 from batchmagic.scoring.assignment import assignment, output_folder
 from batchmagic.scoring.committer import Committer
 from batchmagic.scoring.decisions import Decisions
 from batchmagic.scoring.dispatch import Dispatcher, LeaseDone
+from batchmagic.scoring.ending import Ending
 from batchmagic.scoring.events import (
     Attempt,
     CancelRequested,
@@ -43,7 +43,6 @@ from batchmagic.scoring.reporter import Reporter
 from batchmagic.scoring.segments import SegmentWriter
 from batchmagic.scoring.sizing import slots_that_fit
 from batchmagic.scoring.spool import begun_mark, spool_of, write_nonce
-from batchmagic.scoring.verdict import with_file
 from batchmagic.scoring.wire import INIT_FAILED, STOPPED, UNKNOWN_JOB, LeaseReply
 from batchmagic.workspace.ledger import Ledger
 
@@ -135,7 +134,7 @@ class Driver:
             while stop is not None and stop.outcome is Outcome.COMPLETED and not self._finish():
                 stop = self._score()
             self._dispatcher.end()
-            self._end(stop)
+            self._ending.end(stop, self._committer, self._ledger)
         finally:
             self._dispatcher.end()
             self._dispatcher.close()
@@ -160,7 +159,6 @@ class Driver:
         self._ledger.forget_unfinished_parts(self._epoch, plan.files_in)
         progress = self._ledger.recount()
         done = progress.completed + progress.failed
-        self._restarted = done > 0
         self._columns = KnownColumns(self._ledger.row_schemas())
         reporter.logs.overview(
             f"Planned {plan.mini_batches} mini-batches of {size} from {plan.files} files"
@@ -172,6 +170,7 @@ class Driver:
         )
         output_folder(spec, self._folder).mkdir(parents=True, exist_ok=True)
         self._committer = Committer(self._ledger, self._epoch, plan, reporter.logs, progress)
+        self._ending = Ending(self._folder, self._epoch, plan, reporter, restarted=done > 0)
         self._dispatcher = Dispatcher(self._client, self._assignment(), plan, self.inbox)
         self._rows = SegmentWriter(spool_of(self._folder), f"{self._epoch}-driver")
 
@@ -293,6 +292,7 @@ class Driver:
         found = self._dispatcher.reply(done)
         if found is None:
             return
+        failpoints.hit("lease.returned")
         lease, reply = found
         if reply is None:
             self._lost(lease, others_lived=True)
@@ -348,53 +348,11 @@ class Driver:
 
     # --- the end
 
-    @property
-    def _output(self) -> Path | None:
-        """The output file, None where rows are only counted."""
-        settings = self._spec.settings
-        if settings.output_action is not BatchDeploymentOutputAction.APPEND_ROW:
-            return None
-        return output_folder(self._spec, self._folder) / settings.output_file_name
-
     def _finish(self) -> bool:
         """Assemble the output; False if rows were missing, which are then to be scored again."""
-        reporter = self._reporter
-        if reporter.record.status is JobStatus.PREPARING:
-            reporter.move(JobStatus.RUNNING)
-        if reporter.record.status is JobStatus.RUNNING:
-            reporter.move(JobStatus.FINALIZING, "assembling the output")
-        if reporter.record.status is JobStatus.CANCEL_REQUESTED:
-            return True
-        if self._output is None:
-            return True
-        try:
-            columns = assemble(
-                self._ledger, self._folder, self._output, self._spec.settings.effective_format()
-            )
-            self._ledger.set_columns(self._epoch, columns)
-        except SpoolDamaged as damaged:
-            self._log(f"{damaged} They are scored again: {damaged.keys[:10]}")
-            self._ledger.forget(self._epoch, damaged.keys)
+        damaged = self._ending.finish(self._ledger)
+        if damaged:
+            self._ledger.forget(self._epoch, damaged)
             progress = self._ledger.recount()
-            self._committer = Committer(self._ledger, self._epoch, self._plan, reporter.logs, progress)
-            return False
-        return True
-
-    def _end(self, stop: Stop | None) -> None:
-        if stop is None:
-            self._reporter.say("the host was stopped; the next host goes on from here")
-            return
-        if self._reporter.record.status is JobStatus.CANCEL_REQUESTED:
-            stop = Stop(Outcome.CANCELED, "canceled", "canceled")
-        stop = with_file(stop, self._plan)
-        completed = stop.outcome is Outcome.COMPLETED
-        if completed and not self._committer.progress().files_failed:
-            shutil.rmtree(spool_of(self._folder), ignore_errors=True)
-        self._reporter.end(
-            stop,
-            self._committer,
-            self._ledger,
-            self._plan,
-            output=self._output if completed else None,
-            restarted=self._restarted,
-        )
+            self._committer = Committer(self._ledger, self._epoch, self._plan, self._reporter.logs, progress)
+        return not damaged

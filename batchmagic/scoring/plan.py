@@ -14,6 +14,7 @@ import struct
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Self
 
+from batchmagic import failpoints
 from batchmagic.errors import InputError
 
 if TYPE_CHECKING:
@@ -101,6 +102,7 @@ class Plan:
             if not files:
                 hint = "" if recursive else "Files in nested folders are read with --recursive."
                 raise InputError(f"The input {str(source)!r} has no files.", target="input", hint=hint)
+            failpoints.hit("plan.listed")
             root = source.parent if source.is_file() else source
             _write(folder, root, files, mini_batch_size)
         return cls.open(job_folder)
@@ -164,7 +166,9 @@ def _write(folder: Path, root: Path, files: list[str], size: int) -> None:
             file.flush()
             os.fsync(file.fileno())
     about = {"root": str(root.resolve()), "files": len(files), "mini_batches": count, "mini_batch_size": size}
+    failpoints.hit("plan.before_about")
     replace_file(folder / _ABOUT, json.dumps(about).encode("ascii"))
+    failpoints.hit("plan.after_about")
 
 
 def replace_file(path: Path, content: bytes) -> None:
@@ -174,6 +178,7 @@ def replace_file(path: Path, content: bytes) -> None:
         file.write(content)
         file.flush()
         os.fsync(file.fileno())
+    failpoints.hit("file.before_rename")
     temporary.replace(path)
     sync_folder(path.parent)
 

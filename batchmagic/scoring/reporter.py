@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING
 
+from batchmagic import failpoints
 from batchmagic.entities.status import JobStatus
 from batchmagic.errors import Fenced, StateError
 from batchmagic.scoring.error_text import result_report
@@ -99,6 +100,7 @@ class Reporter:
         restarted: bool,
     ) -> None:
         """Write the last of the logs, then make the job terminal: who sees that finds everything in place."""
+        failpoints.hit("end.before_result")
         self.logs.errors(ledger)
         self.logs.failed_files(ledger, plan)
         if restarted:
@@ -111,6 +113,7 @@ class Reporter:
         self.logs.result(result_report(self.record.spec, progress, verdict=words, output=output, error=error))
         self.logs.overview(words)
         self._jobs.set_progress(self.record.name, progress, claim=self._claim)
+        failpoints.hit("end.before_terminal")
         self._jobs.transition(
             self.record.name,
             STATUS[stop.outcome],
@@ -118,6 +121,7 @@ class Reporter:
             error=job_error(stop),
             claim=self._claim,
         )
+        failpoints.hit("end.after_terminal")
 
     def fail(self, error: dict[str, Any], message: str) -> None:
         """Make the job fail for a reason that is none of the script's."""

@@ -9,6 +9,7 @@ import os
 import zlib
 from typing import TYPE_CHECKING
 
+from batchmagic import failpoints
 from batchmagic.scoring.spool import MAX_SEGMENT
 
 if TYPE_CHECKING:
@@ -68,7 +69,9 @@ class SegmentWriter:
         """Make all that was written survive a loss of power. Only then may the ledger name it."""
         self._flush()
         if self._descriptor is not None:
+            failpoints.hit("spool.before_sync")
             os.fdatasync(self._descriptor)
+            failpoints.hit("spool.after_sync")
 
     def close(self) -> None:
         """Close the segment; the next write opens another."""
@@ -80,6 +83,7 @@ class SegmentWriter:
     def _open_next(self) -> None:
         self.sync()
         self.close()
+        failpoints.hit("spool.before_open")
         while self._descriptor is None:
             self._name = f"{self._prefix}-{self._number}.seg"
             self._number += 1
@@ -99,6 +103,7 @@ class SegmentWriter:
         self._buffered = 0
         while data:
             data = data[os.write(self._descriptor, data) :]
+            failpoints.hit("spool.mid_write")
 
 
 class MemoryWriter:

@@ -14,6 +14,7 @@ from sqlalchemy import Connection, Engine, MetaData, create_engine, event
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.pool import QueuePool
 
+from batchmagic import failpoints
 from batchmagic.errors import SchemaTooNew, WorkspaceError
 from batchmagic.workspace import store_file
 
@@ -189,7 +190,9 @@ def _migrate(database: Database, migrations: Sequence[Migration], newest: int) -
         for number, steps in migrations:
             if number > found:
                 for step in steps:
+                    failpoints.hit("migration.step")
                     _step(connection, step)
+        failpoints.hit("migration.before_version")
         connection.exec_driver_sql(f"PRAGMA user_version = {max(found, newest)}")
 
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import delete, insert, select, update
 
+from batchmagic import failpoints
 from batchmagic.entities.progress import Progress
 from batchmagic.entities.status import TERMINAL, JobStatus, sources_of
 from batchmagic.errors import ResourceExistsError, StateError
@@ -79,6 +80,7 @@ class JobStore:
                 return self._repeated(earlier, request)
             name = self._free_name(connection, spec.name)
             self._prepare(name, secrets or {})
+            failpoints.hit("submit.before_row")
             spec = replace(spec, name=name)
             connection.execute(
                 insert(jobs).values(
@@ -96,6 +98,7 @@ class JobStore:
                     created_at=now(),
                 )
             )
+        failpoints.hit("submit.after_row")
         return self.get(name)
 
     def get(self, name: str) -> JobRecord:
@@ -265,6 +268,7 @@ class JobStore:
                 values |= {"spec": redact(spec.to_json()), **_columns(spec)}
             if secrets is not None:
                 self._secrets.put(row.name, secrets)
+            failpoints.hit("resume.before_row")
             connection.execute(update(jobs).where(jobs.c.seq == row.seq).values(**values))
         return int(row.run) + 1
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 from sqlalchemy import func, insert, select, update
 
+from batchmagic import failpoints
 from batchmagic.entities.progress import Progress
 from batchmagic.errors import Fenced
 from batchmagic.workspace import ledger_tables as t
@@ -110,6 +111,7 @@ class Ledger:
             for number, encoding, columns in connection.execute(select(t.row_schemas)):
                 self._interned.schemas[encoding, columns_from(columns)] = number
             self._book.load(connection)
+        failpoints.hit("ledger.begun")
         return row is None or row.run < run
 
     def commit(
@@ -122,6 +124,7 @@ class Ledger:
         Fenced
             If a later epoch took over; nothing was written.
         """
+        failpoints.hit("ledger.before_commit")
         with self._database.write() as connection:
             self._check(connection, epoch)
             if commits:
@@ -130,8 +133,10 @@ class Ledger:
                 groups = self._book.note(connection, failures)
                 rows = [failure_row(f, g) for f, g in zip(failures, groups, strict=True)]
                 connection.execute(insert(t.failures), rows)
+            failpoints.hit("ledger.mid_commit")
             counters = {name: getattr(progress, name) for name in _COUNTERS}
             connection.execute(update(t.progress).values(**counters))
+        failpoints.hit("ledger.after_commit")
 
     def set_columns(self, epoch: int, columns: Columns) -> None:
         """Keep names and types of the output's columns."""

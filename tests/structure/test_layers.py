@@ -12,7 +12,7 @@ import pytest
 import batchmagic
 
 PACKAGE = Path(batchmagic.__file__).parent
-LEAVES = {"errors", "names", "constants", "processes", "redaction", "words"}
+LEAVES = {"errors", "failpoints", "names", "constants", "processes", "redaction", "words"}
 MAY_IMPORT = {
     "twins": LEAVES,
     "entities": LEAVES | {"twins"},
@@ -31,6 +31,7 @@ MAY_IMPORT = {
     "__main__": {"cli"},
     "errors": set(),
     "constants": set(),
+    "failpoints": set(),
     "names": {"errors"},
     "processes": set(),
     "redaction": set(),
