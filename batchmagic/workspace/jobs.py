@@ -11,6 +11,7 @@ from batchmagic import failpoints
 from batchmagic.entities.progress import Progress
 from batchmagic.entities.status import TERMINAL, JobStatus, sources_of
 from batchmagic.errors import ResourceExistsError, StateError
+from batchmagic.workspace import job_events
 from batchmagic.workspace import job_records as rows
 from batchmagic.workspace.claims import ClaimStore
 from batchmagic.workspace.folders import move_away, private_folder, remove_tree
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
     from batchmagic.entities.job_spec import JobSpec
     from batchmagic.workspace.claims import Claim
     from batchmagic.workspace.database import Database
+    from batchmagic.workspace.job_events import JobEvent
     from batchmagic.workspace.job_records import JobRecord
     from batchmagic.workspace.secret_store import SecretStore
 
@@ -98,6 +100,7 @@ class JobStore:
                     created_at=now(),
                 )
             )
+            job_events.note(connection, rows.find(connection, name), JobStatus.QUEUED)
         failpoints.hit("submit.after_row")
         return self.get(name)
 
@@ -111,6 +114,11 @@ class JobStore:
         """
         with self._database.read() as connection:
             return self._record(rows.find(connection, name))
+
+    def events(self, name: str) -> builtins.list[JobEvent]:
+        """Return every change of the job's state, over all its runs, in order."""
+        with self._database.read() as connection:
+            return job_events.read(connection, rows.find(connection, name))
 
     def list(
         self,
@@ -183,6 +191,7 @@ class JobStore:
             )
             if done.rowcount == 0:
                 raise StateError(f"Job {row.name} is {row.status} and cannot become {new}.", target="status")
+            job_events.note(connection, row, new, detail=detail, claim=claim)
             changed = self._record(rows.find(connection, row.name))
         if not _can_resume(changed):
             self._secrets.delete(changed.name)
@@ -221,6 +230,7 @@ class JobStore:
             else:
                 raise StateError(f"Job {row.name} is {status}: there is nothing to cancel.", target="status")
             connection.execute(update(jobs).where(jobs.c.seq == row.seq).values(**values, status_detail=""))
+            job_events.note(connection, row, JobStatus(values["status"]))
             return self._record(rows.find(connection, row.name))
 
     def cancel_requested(self, name: str) -> bool:
@@ -270,6 +280,7 @@ class JobStore:
                 self._secrets.put(row.name, secrets)
             failpoints.hit("resume.before_row")
             connection.execute(update(jobs).where(jobs.c.seq == row.seq).values(**values))
+            job_events.note(connection, row, JobStatus.QUEUED, run=row.run + 1)
         return int(row.run) + 1
 
     def delete(self, name: str) -> None:
@@ -291,6 +302,7 @@ class JobStore:
                     hint="Cancel it first, and wait for its end.",
                 )
             connection.execute(delete(jobs).where(jobs.c.seq == row.seq))
+            job_events.forget(connection, row)
         # Not before the commit: a job whose row stayed must have its files. Its folder may already be that
         # of a new job of the same name, whose row is there then.
         self._remove_remains(row.name)

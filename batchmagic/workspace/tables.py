@@ -137,6 +137,20 @@ jobs = Table(
     sqlite_autoincrement=True,
 )
 
+job_events = Table(
+    "job_events",
+    metadata,
+    Column("seq", Integer, primary_key=True),
+    Column("job", Integer, nullable=False),
+    Column("run", Integer, nullable=False),
+    Column("at", Float, nullable=False),
+    Column("status", Text, nullable=False),
+    Column("detail", Text, nullable=False),
+    Column("epoch", Integer),
+    Index("job_events_by_job", "job", "seq"),
+    sqlite_autoincrement=True,
+)
+
 claims = Table(
     "claims",
     metadata,

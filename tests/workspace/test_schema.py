@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import re
+import sqlite3
 import time
+from contextlib import closing
+from pathlib import Path
 
 from sqlalchemy import MetaData
 
@@ -10,6 +14,9 @@ from batchmagic.entities.progress import Progress
 from batchmagic.entities.status import JobStatus
 from batchmagic.workspace import Workspace, migrations, tables
 from batchmagic.workspace.database import open_database
+from batchmagic.workspace.store_file import APPLICATION_ID
+
+SCHEMA_1 = Path(__file__).with_name("schema_1.sql")
 
 
 def schema(database):
@@ -17,7 +24,11 @@ def schema(database):
         rows = connection.exec_driver_sql(
             "SELECT type, name, sql FROM sqlite_master WHERE name NOT LIKE 'sqlite%'"
         )
-        return sorted(map(tuple, rows))
+        # Blanks differ between what SQLAlchemy writes and what a person does.
+        return sorted(
+            (kind, name, re.sub(r"\s+(?=\))|(?<=\()\s+|\s+(?=,)", "", " ".join((sql or "").split())))
+            for kind, name, sql in rows
+        )
 
 
 def test_migrations_rise_and_lead_to_the_tables(ws, tmp_path):
@@ -31,12 +42,37 @@ def test_migrations_rise_and_lead_to_the_tables(ws, tmp_path):
     assert sorted(stored.tables) == sorted([*tables.metadata.tables, "sqlite_sequence"]) or sorted(
         stored.tables
     ) == sorted(tables.metadata.tables)
-    if numbers:  # the oldest schema is built from the steps alone once there are any
-        migrated = open_database(
-            tmp_path / "m.db", metadata=MetaData(), migrations=migrations.MIGRATIONS, create=True
-        )
-        assert schema(migrated) == schema(ws.database)
-        migrated.close()
+    oldest(tmp_path / "m.db")
+    migrated = open_database(
+        tmp_path / "m.db", metadata=tables.metadata, migrations=migrations.MIGRATIONS, create=False
+    )
+    assert schema(migrated) == schema(ws.database)
+    migrated.close()
+
+
+def oldest(path, *more):
+    """Make the database that the first release made, from the SQL that it ran."""
+    with closing(sqlite3.connect(path)) as connection:
+        connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
+        connection.executescript(SCHEMA_1.read_text())
+        for statement in more:
+            connection.execute(statement)
+        connection.commit()
+
+
+JOB = """INSERT INTO jobs (name, run, status, status_detail, endpoint, deployment, compute, spec, progress, request,
+created_at, started_at, ended_at) VALUES ('old', 2, 'Failed', 'no', 'e', 'd', 'c', '{}', '{}', '', 1.0, 2.0, 3.0)"""
+
+
+def test_a_job_from_before_begins_its_history_with_the_state_that_it_has(tmp_path):
+    oldest(tmp_path / "m.db", JOB)
+    migrated = open_database(
+        tmp_path / "m.db", metadata=tables.metadata, migrations=migrations.MIGRATIONS, create=False
+    )
+    with migrated.read() as connection:
+        found = connection.execute(tables.job_events.select()).one()
+    assert found == (1, 1, 2, 3.0, "Failed", "no", None)
+    migrated.close()
 
 
 def test_progress_and_states_are_cheap_and_opening_too(ws, spec):

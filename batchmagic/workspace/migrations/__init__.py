@@ -9,7 +9,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from batchmagic.workspace.migrations import m0002_job_events
+
 if TYPE_CHECKING:
     from batchmagic.workspace.database import Migration
 
-MIGRATIONS: tuple[Migration, ...] = ()
+MIGRATIONS: tuple[Migration, ...] = ((m0002_job_events.NUMBER, m0002_job_events.STEPS),)
