@@ -6,13 +6,15 @@ READY := $(VENV)/.ready
 # Much of the time goes by in waiting for processes, so two files of tests at a time cost nobody anything.
 SIDE_BY_SIDE := -n 2 --dist loadfile
 
-.PHONY: help setup demo lab notebooks test test-all check format reference bench screenshots clean
+.PHONY: help setup demo lab notebooks test test-all fault fault-nightly check format reference bench screenshots clean
 
 help:
 	@echo "make demo      the main job on real data, with its result"
 	@echo "make lab       JupyterLab with the quickstart open"
 	@echo "make test      the tests"
 	@echo "make test-all  the tests and the slow ones"
+	@echo "make fault     kills, full disks and broken code, with a table of what was lost (6 minutes)"
+	@echo "make fault-nightly  the same at length, for docs/reliability.md"
 	@echo "make check     lint, format, types"
 	@echo "make reference docs/reference.md, from the grammar"
 	@echo "make bench     throughput against bare Dask and multiprocessing"
@@ -39,11 +41,21 @@ notebooks: $(READY)
 	$(BIN)/python notebooks/store_outputs.py
 
 test: $(READY)
-	$(BIN)/python -m pytest $(SIDE_BY_SIDE) -m "not slow"
+	$(BIN)/python -m pytest $(SIDE_BY_SIDE) -m "not slow and not fault"
 
 test-all: $(READY)
-	$(BIN)/python -m pytest $(SIDE_BY_SIDE) --junit-xml=build/test-all.xml
+	$(BIN)/python -m pytest $(SIDE_BY_SIDE) -m "not nightly" --junit-xml=build/test-all.xml
 	$(BIN)/python docs/summarize_tests.py build/test-all.xml docs/status.md
+
+# Kills, full disks, broken code: each trial is judged by one oracle, and the table of all of them is printed.
+fault: $(READY)
+	$(BIN)/python -m pytest $(SIDE_BY_SIDE) -m "not nightly" tests/fault
+
+fault-nightly: export BATCHMAGIC_FAULT_TIER = nightly
+fault-nightly: export BATCHMAGIC_FAULT_TABLE = build/fault-nightly.md
+fault-nightly: $(READY)
+	$(BIN)/python -m pytest $(SIDE_BY_SIDE) --timeout=1800 tests/fault
+	$(BIN)/python docs/record_faults.py build/fault-nightly.md docs/reliability.md
 
 check: $(READY)
 	$(BIN)/ruff check .

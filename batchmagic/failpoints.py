@@ -14,16 +14,18 @@ process comes to the point (the first by default):
     It waits.
 
 With ``BATCHMAGIC_FAILPOINT_ONCE`` only the process that creates the file of that name acts, so that the one which
-is started in its place goes on.
+is started in its place goes on. An action that ends with ``*3`` happens in three processes then, one after another;
+the second creates ``<file>.2``, the third ``<file>.3``.
 """
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import os
 import signal
 import time
-from typing import Any
+from dataclasses import dataclass
 
 POINTS: dict[str, str] = {
     "submit.before_row": "the job's folder and secrets are there, its row is not",
@@ -64,6 +66,13 @@ ONCE_VARIABLE = "BATCHMAGIC_FAILPOINT_ONCE"
 EXIT_CODE = 9
 
 
+@dataclass(slots=True)
+class _Armed:
+    left: int
+    action: str
+    times: int
+
+
 def hit(point: str) -> None:
     """Do what this process is armed with for `point`; normally nothing.
 
@@ -89,9 +98,10 @@ def arm(specification: str | None = None) -> None:
     for part in filter(None, text.split(",")):
         where, _, action = part.partition("=")
         point, _, number = where.partition("@")
-        if point not in POINTS or action.partition(":")[0] not in {"kill", "stop", "exit", "raise", "sleep"}:
+        verb, _, times = action.partition("*")
+        if point not in POINTS or verb.partition(":")[0] not in {"kill", "stop", "exit", "raise", "sleep"}:
             raise ValueError(f"{VARIABLE}: {part!r} is no <point>[@<n>]=<action>.")
-        armed[point] = [int(number or 1), action]
+        armed[point] = _Armed(left=int(number or 1), action=verb, times=int(times or 1))
     _armed.clear()
     _armed.update(armed)
 
@@ -100,20 +110,20 @@ def _come_to(point: str) -> None:
     armed = _armed.get(point)
     if armed is None:
         return
-    armed[0] -= 1
-    if armed[0] == 0 and _is_ours():
-        _act(point, armed[1])
+    armed.left -= 1
+    if armed.left == 0 and _is_ours(armed.times):
+        _act(point, armed.action)
 
 
-def _is_ours() -> bool:
+def _is_ours(times: int) -> bool:
     once = os.environ.get(ONCE_VARIABLE)
     if not once:
         return True
-    try:
-        os.close(os.open(once, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))
-    except FileExistsError:
-        return False
-    return True
+    for file in (once, *(f"{once}.{number}" for number in range(2, times + 1))):
+        with contextlib.suppress(FileExistsError):
+            os.close(os.open(file, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))
+            return True
+    return False
 
 
 def _act(point: str, action: str) -> None:
@@ -129,5 +139,5 @@ def _act(point: str, action: str) -> None:
         os.kill(os.getpid(), signal.SIGKILL if verb == "kill" else signal.SIGSTOP)
 
 
-_armed: dict[str, list[Any]] = {}
+_armed: dict[str, _Armed] = {}
 arm()

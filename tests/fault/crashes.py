@@ -1,0 +1,90 @@
+"""A job that is struck at a named point, once or several times, and how long it took to go on."""
+
+from __future__ import annotations
+
+import time
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from main_job_support import until
+
+from batchmagic import failpoints
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    import pytest
+    from main_job_support import Lab
+
+# Rows name their file; every tenth mini-batch has one of more than the MiB in which segments are written.
+SCRIPT = """
+import os
+
+def run(mini_batch):
+    names = [os.path.basename(path) for path in mini_batch]
+    return [name + "." * (1_200_000 if name.endswith("0.csv") else 5) for name in names]
+"""
+FILES = 60
+
+
+def expected(files: int = FILES) -> bytes:
+    """Return the output of `SCRIPT` over `files` files."""
+    names = (f"{n:03d}.csv" for n in range(files))
+    return "".join(f"{n}{'.' * (1_200_000 if n.endswith('0.csv') else 5)}\n" for n in names).encode()
+
+
+class Strikes:
+    """The files that a failpoint creates when it acts."""
+
+    def __init__(self, file: Path, times: int) -> None:
+        self._files = [file, *(Path(f"{file}.{n}") for n in range(2, times + 1))]
+
+    @property
+    def moments(self) -> list[float]:
+        """When it acted, by the wall clock."""
+        return [file.stat().st_mtime for file in self._files if file.exists()]
+
+
+class Arming:
+    """Arms processes that are started in one test."""
+
+    def __init__(self, patch: pytest.MonkeyPatch, folder: Path) -> None:
+        self._patch, self._folder = patch, folder
+        self._count = 0
+
+    @contextmanager
+    def __call__(self, specification: str, *, times: int = 1) -> Iterator[Strikes]:
+        """Arm every process that is started meanwhile; `times` of them are struck."""
+        self._count += 1
+        file = self._folder / f"struck-{self._count}"
+        with self._patch.context() as inside:
+            inside.setenv(failpoints.VARIABLE, f"{specification}*{times}")
+            inside.setenv(failpoints.ONCE_VARIABLE, str(file))
+            yield Strikes(file, times)
+
+
+def recoveries(lab: Lab, name: str, strikes: Strikes) -> list[float]:
+    """Watch the job until it has ended; return for each strike the seconds until it was seen to go on.
+
+    It goes on when its state or its counters change after the strike was noticed.
+    """
+    found: list[float] = []
+    struck: list[float] = []
+    before = None
+    jobs = lab.client.session.read().jobs
+
+    def look() -> bool:
+        nonlocal before, struck
+        moments = strikes.moments
+        job = jobs.get(name)
+        seen = (len(jobs.events(name)), job.progress.completed)
+        if len(moments) > len(found) + len(struck):
+            struck, before = moments[len(found) :], seen
+        elif struck and seen != before:
+            found.extend(time.time() - moment for moment in struck)
+            struck = []
+        return job.status.is_terminal and not struck
+
+    until(lambda: look() or jobs.get(name).status.is_terminal, 100, of=f"the end of {name}")
+    return found

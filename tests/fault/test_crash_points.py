@@ -1,0 +1,181 @@
+"""SIGKILL at every named point, then again while it recovers: nothing is lost, doubled or torn, nothing is left."""
+
+from __future__ import annotations
+
+import ast
+import os
+import random
+import sqlite3
+import subprocess
+import sys
+from contextlib import closing
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import crashes
+import pytest
+from oracle import examine
+
+import batchmagic
+from batchmagic import failpoints
+from batchmagic.workspace.migrations import MIGRATIONS
+from batchmagic.workspace.store_file import APPLICATION_ID
+
+if TYPE_CHECKING:
+    from main_job_support import Lab
+
+PACKAGE = Path(batchmagic.__file__).parent
+
+# Struck in the process of the command, not in a job; tested below.
+COMMANDS = {"submit.before_row", "submit.after_row", "resume.before_row"}
+MIGRATION = {"migration.step", "migration.before_version"}
+JOB = sorted(set(failpoints.POINTS) - COMMANDS - MIGRATION)
+# How often a job of 60 mini-batches comes to a point at least; the others it comes to once in a process.
+OFTEN = {
+    "lease.before_send": 10,
+    "lease.after_send": 10,
+    "lease.returned": 8,
+    "spool.mid_write": 3,
+    "spool.before_sync": 4,
+    "spool.after_sync": 4,
+    "ledger.before_commit": 2,
+    "ledger.mid_commit": 2,
+    "ledger.after_commit": 2,
+    "assemble.mid_write": 50,
+}
+
+
+def test_every_point_is_in_the_registry_and_in_the_code():
+    called = set()
+    for path in PACKAGE.rglob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.Call) and ast.unparse(node.func) == "failpoints.hit":
+                called.add(ast.literal_eval(node.args[0]))
+    assert called == set(failpoints.POINTS)
+
+
+@dataclass
+class Target:
+    """A compute and a deployment of its own for one test, so that it has a new supervisor."""
+
+    lab: Lab
+    name: str
+
+    def command(self, *words, **variables):
+        """Run the command line and return what became of it."""
+        return subprocess.run(
+            [sys.executable, "-m", "batchmagic", *words],
+            cwd=self.lab.folder,
+            env=dict(os.environ) | variables,
+            capture_output=True,
+            check=False,
+        )
+
+
+@pytest.fixture
+def target(lab):
+    name = lab.new_folder("point").name
+    lab.compute(name, idle=0)
+    lab.deploy(name, crashes.SCRIPT, compute=name, mini_batch_size=1)
+    return Target(lab, name)
+
+
+@pytest.fixture
+def arm(monkeypatch, tmp_path):
+    return crashes.Arming(monkeypatch, tmp_path)
+
+
+def visits(point, tier):
+    """Yield at which visit of the point to strike: the first, and in the nightly tier three more."""
+    rng = random.Random(point)
+    yield 1
+    if tier == "nightly":
+        for _ in range(3):
+            yield rng.randint(1, OFTEN.get(point, 1))
+
+
+@pytest.mark.parametrize("point", JOB)
+def test_killed_at(target, arm, point, tier, tally):
+    lab = target.lab
+    # Three in a row is what the supervisor forgives within its window.
+    times = 3 if tier == "nightly" else 1
+    for number, nth in enumerate(visits(point, tier)):
+        compute = f"{target.name}-{number}"
+        lab.compute(compute, idle=0)
+        with arm(f"{point}@{nth}=kill", times=times) as strikes:
+            job = lab.invoke(target.name, crashes.FILES, compute=compute)
+            recovery = crashes.recoveries(lab, job, strikes)
+        found = examine(lab, job, crashes.expected(), user_failures=0)
+        kills = len(strikes.moments)
+        tally.trial(kills=kills, recovery=recovery, **found.counts())
+        assert kills == times, f"{point} was reached {kills} times"
+        assert found.ok, found
+
+
+@pytest.mark.parametrize("point", ["submit.before_row", "submit.after_row"])
+def test_an_invoke_killed(target, arm, point, tally):
+    lab = target.lab
+    data = lab.data(crashes.FILES)
+    words = ("invoke", f"batch/{target.name}", "--input", str(data), "--name", target.name)
+    with arm(f"{point}=kill") as strikes:
+        done = target.command(*words)
+    assert (done.returncode, len(strikes.moments)) == (-9, 1), done.stderr
+    names = {job.name for job in lab.client.session.read().jobs.list(deployment=target.name)}
+    assert names == ({target.name} if point == "submit.after_row" else set())
+    if not names:
+        assert target.command(*words).returncode == 0
+    lab.client.jobs.wait(target.name)  # whoever looks at a queued job sees to a host
+    found = examine(lab, target.name, crashes.expected(), user_failures=0)
+    tally.trial(kills=1, **found.counts())
+    assert found.ok, found
+
+
+def test_a_resume_killed_before_its_row(target, arm, tally):
+    lab, gate = target.lab, target.lab.gate()
+    lab.deploy(target.name, gate.script(), compute=target.name, mini_batch_size=1)
+    job = lab.invoke(target.name, 4)
+    gate.wait_calls(1)
+    lab.client.jobs.begin_cancel(job).result()
+    gate.open()
+    with arm("resume.before_row=kill") as strikes:
+        done = target.command("job", "resume", job)
+    assert (done.returncode, len(strikes.moments)) == (-9, 1), done.stderr
+    assert (lab.status(job), lab.job(job).run) == ("Canceled", 1)
+    lab.client.jobs.resume(job)
+    lab.ended(job)
+    found = examine(lab, job, b"".join(f"{n:03d}.csv\n".encode() for n in range(4)))
+    tally.trial(kills=1, **found.counts())
+    assert found.ok, found
+
+
+STEPS = sum(len(steps) for _, steps in MIGRATIONS)
+
+
+@pytest.mark.parametrize("nth", range(1, STEPS + 2))
+def test_a_migration_killed_at_each_step(target, arm, nth, tally, tmp_path):
+    folder = tmp_path / "old"
+    folder.mkdir(mode=0o700)
+    schema = Path(__file__).parents[1] / "workspace" / "schema_1.sql"
+    with closing(sqlite3.connect(folder / "workspace.db")) as connection:
+        connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
+        connection.executescript(schema.read_text())
+    old = schema_of(folder)
+    point = f"migration.step@{nth}" if nth <= STEPS else "migration.before_version"
+    with arm(f"{point}=kill") as strikes:
+        done = target.command("job", "list", BATCHMAGIC_WORKSPACE=str(folder))
+    assert (done.returncode, len(strikes.moments)) == (-9, 1), done.stderr
+    between = schema_of(folder)
+    done = target.command("job", "list", BATCHMAGIC_WORKSPACE=str(folder))
+    new = schema_of(folder)
+    tally.trial(kills=1, bad=between != old or new[0] != MIGRATIONS[-1][0])
+    assert done.returncode == 0, done.stderr
+    assert between == old
+    assert new[0] == MIGRATIONS[-1][0]
+
+
+def schema_of(folder):
+    """Return the schema's number and all that it consists of."""
+    with closing(sqlite3.connect(folder / "workspace.db")) as connection:
+        version = connection.execute("PRAGMA user_version").fetchone()[0]
+        return version, connection.execute("SELECT sql FROM sqlite_master ORDER BY name").fetchall()
