@@ -21,13 +21,18 @@
     ├── WorkspaceError
     │   ├── WorkspaceNotPrivate
     │   ├── StoreCorrupted
-    │   └── SchemaTooNew
+    │   │   └── JobCorrupted            the same of one job's files
+    │   ├── StoreBusy
+    │   ├── SchemaTooNew
+    │   ├── WorkspaceMoved              its folder was moved, removed or replaced while it was in use
+    │   └── DiskError                   a disk is full, read-only, broken or closed to us
     ├── ClaimError
     │   ├── ClaimHeld                   another live process owns it
     │   └── Fenced                      ownership was taken over by another
     └── EngineError
         ├── ProtocolError               a frame that is none of ours
-        └── ComputeError                the cluster did not start or was lost
+        ├── ComputeError                the cluster did not start or was lost
+        └── PackagesChanged             an instance runs other packages than its host
 
 The docstring of a class is its default message. Every class has a stable `code`, the HTTP `status`
 that fits it, and a `hint`: what to do next. Exceptions survive pickling.
@@ -36,18 +41,12 @@ that fits it, and a `hint`: what to do next. Exceptions survive pickling.
 from __future__ import annotations
 
 import difflib
-import re
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
-
-# Characters of a value that an error shows.
-_LONGEST = 80
-# Lines of a failed job's message: the script's line before its source, and how the job ended.
-_PLACE = re.compile(r"  .+, line \d+, in ")
-_VERDICT = re.compile(r"^(Job \S+ )(Failed|NotResponding)\b")
+_LONGEST = 80  # characters of a value that an error shows
 
 
 def _rebuild(cls: type[BatchMagicError], state: dict[str, Any]) -> BatchMagicError:
@@ -246,12 +245,9 @@ class InterpreterMissing(UsageError):
         super().__init__(
             f"The deployment's interpreter {executable!r} does not exist any more.",
             target="interpreter",
-            hint="Deploy again from the environment that it shall run in.",
+            hint="Deploy again from the environment that it shall run in; a job that it was to score resumes with "
+            "--deployment-version latest.",
         )
-
-
-_MOST_LINES = 8
-_RED, _BOLD, _PLAIN = "\033[31m", "\033[1m", "\033[0m"
 
 
 class JobException(BatchMagicError):
@@ -262,14 +258,9 @@ class JobException(BatchMagicError):
 
     def _render_traceback_(self) -> list[str]:
         """Return what IPython shows in the place of a traceback: the message, which says it all, in colours."""
-        first, *more = str(self).splitlines()[:_MOST_LINES]
-        if not more:
-            first = f"{type(self).__name__}: {first}"
-        lines = [re.sub(r"^[A-Za-z_][\w.<>]*(?:\([\w.]*\))?(?=:)", rf"{_RED}\g<0>{_PLAIN}", first)]
-        for line in more:
-            place, colon, source = line.partition(":   ")
-            lines.append(f"{place}{colon}{_BOLD}{source}{_PLAIN}" if _PLACE.match(place) and source else line)
-        return [_VERDICT.sub(rf"\1{_RED}\2{_PLAIN}", line) for line in lines]
+        from batchmagic.failure_lines import coloured  # noqa: PLC0415 - only what is displayed needs it
+
+        return coloured(str(self), type(self).__name__)
 
 
 class JobCanceled(JobException):
@@ -296,12 +287,31 @@ class StoreCorrupted(WorkspaceError):
 
     code = "store_corrupted"
 
+    _WAY_OUT = (
+        "Nothing was changed. Restore it from a copy that `batchmagic backup` made, "
+        "or move the file away to begin anew."
+    )
+
     def __init__(self, *, path: str, reason: str) -> None:
-        super().__init__(
-            f"{path} is damaged ({reason}).",
-            target="workspace",
-            hint="Nothing was changed. Restore it from a backup, or move the file away to begin anew.",
-        )
+        self.path, self.reason = path, reason
+        super().__init__(f"{path} is damaged ({reason}).", target="workspace", hint=self._WAY_OUT)
+
+
+class JobCorrupted(StoreCorrupted):
+    """A file that a job needs to go on is damaged or gone."""
+
+    code = "job_corrupted"
+    _WAY_OUT = (
+        "Nothing was changed. Restore the job's folder from a copy that `batchmagic backup` made, "
+        "or delete the job and invoke again."
+    )
+
+
+class StoreBusy(WorkspaceError):
+    """A database of the workspace is locked by another process for too long."""
+
+    code = "store_busy"
+    status = 503
 
 
 class SchemaTooNew(WorkspaceError):
@@ -316,6 +326,35 @@ class SchemaTooNew(WorkspaceError):
             target="workspace",
             hint="Upgrade batchmagic, or use another workspace.",
         )
+
+
+class WorkspaceMoved(WorkspaceError):
+    """The workspace was moved, removed or replaced while it was in use."""
+
+    code = "workspace_moved"
+    status = 409
+
+    def __init__(self, *, path: str) -> None:
+        super().__init__(
+            f"{path} is not the file any more that was opened: its folder was moved, removed or replaced.",
+            target="workspace",
+            hint="Nothing is written there. Open the workspace where it is now (a notebook: restart its kernel there).",
+        )
+
+
+class DiskError(WorkspaceError):
+    """A disk cannot be used; `path` is what was to be read or written."""
+
+    code = "disk"
+    status = 507
+
+    def __init__(self, message: str, *, path: str, hint: str = "") -> None:
+        self.path = path
+        super().__init__(message, target="disk", hint=hint)
+
+    def told(self) -> dict[str, str]:
+        """Return what makes it anew in another process."""
+        return {"message": self.message, "path": self.path, "hint": self.hint}
 
 
 class ClaimError(BatchMagicError):
@@ -353,3 +392,9 @@ class ComputeError(EngineError):
     """The cluster of a compute did not start or was lost."""
 
     code = "compute"
+
+
+class PackagesChanged(EngineError):
+    """An instance runs other packages than its host, because they were changed under it."""
+
+    code = "packages_changed"

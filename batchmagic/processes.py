@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
+import shutil
 import sys
 import sysconfig
+import threading
 from pathlib import Path
 
 
@@ -17,13 +20,58 @@ def python_command(module: str, *arguments: str) -> list[str]:
     return [sys.executable, "-P", "-m", module, *arguments]
 
 
-def python_environment() -> dict[str, str]:
-    """Return this process's variables, with which a new process finds this package from any directory."""
+class PackageCopy:
+    """A copy of this package, as it is now, so that processes which start after an upgrade are like this one.
+
+    It is made beside other work, at once.
+
+    Parameters
+    ----------
+    folder
+        Where it shall be; made here.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._turn = threading.Lock()
+        self._is_whole = False
+        threading.Thread(target=self._make_early, name="package-copy", daemon=True).start()
+
+    def root(self) -> Path:
+        """Return the folder to give to `python_environment`, as soon as the copy is whole.
+
+        Raises
+        ------
+        OSError
+            If it cannot be written; the next call tries again.
+        """
+        with self._turn:
+            if not self._is_whole:
+                shutil.rmtree(self._folder, ignore_errors=True)
+                shutil.copytree(Path(__file__).resolve().parent, self._folder / __package__)
+                self._is_whole = True
+        return self._folder
+
+    def _make_early(self) -> None:
+        with contextlib.suppress(OSError):  # whoever needs it is told
+            self.root()
+
+
+def python_environment(root: Path | None = None) -> dict[str, str]:
+    """Return this process's variables, with which a new process finds this package from any directory.
+
+    Parameters
+    ----------
+    root
+        Where it shall find the package instead, which then wins over one that is installed.
+    """
     paths = [os.path.abspath(p) for p in os.environ.get("PYTHONPATH", "").split(os.pathsep) if p]  # noqa: PTH100
-    root = str(Path(__file__).resolve().parent.parent)
+    own = str(Path(__file__).resolve().parent.parent)
+    if root is not None:
+        paths.insert(0, str(root))
     # What is installed is found anyway; a checkout may have been found by the working directory only.
-    if root not in paths and root not in {sysconfig.get_path("purelib"), sysconfig.get_path("platlib")}:
-        paths.append(root)
+    elif own not in paths and own not in {sysconfig.get_path("purelib"), sysconfig.get_path("platlib")}:
+        paths.append(own)
     variables = dict(os.environ)
     if paths:
         variables["PYTHONPATH"] = os.pathsep.join(paths)

@@ -105,3 +105,8 @@ def trouble(*, retried: int, failed: int, files_failed: int) -> list[str]:
     elif failed:
         parts.append(f"{counted(failed, 'mini-batch')} failed")
     return parts
+
+
+def printable(name: str) -> str:
+    """Return a file's name as text that can be stored and shown: bytes in it that are no UTF-8 become escapes."""
+    return name if name.isascii() else name.encode("utf-8", "backslashreplace").decode()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import sqlite3
 import tempfile
@@ -39,8 +40,8 @@ class PrivateWorkspace:
 
     def recorded(self) -> list[int]:
         """The processes that the workspace has on record: its supervisors, then its hosts."""
-        files = self.root.glob("compute/*/supervisor.pid")
-        pids = [int(text) for file in files if (text := file.read_text())]
+        files = self.root.glob("compute/*/supervisor.json")
+        pids = [json.loads(file.read_text())["identity"]["pid"] for file in files]
         database = self.root / "workspace.db"
         if database.exists():
             with closing(sqlite3.connect(database)) as connection:

@@ -24,6 +24,8 @@ class LeaveReason(StrEnum):
 
     CLOSED = "closed"
     """`Instances.scale_to` or `Instances.close` ended it."""
+    RETIRED = "retired"
+    """It had joined and then ended in good order, because somebody else told it to: it was pre-empted."""
     LOST = "lost"
     """It had joined and then died, froze or lost its connection."""
     FAILED = "failed"

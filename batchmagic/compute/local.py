@@ -12,13 +12,14 @@ from typing import TYPE_CHECKING, Self
 import dask
 from distributed import Client, SpecCluster
 
-from batchmagic.compute import tls
+from batchmagic.compute import marker, tls
 from batchmagic.compute.interface import Instance, InstanceJoined, InstanceLeft, LeaveReason
 from batchmagic.compute.process import Launch, WorkerProcess
 from batchmagic.compute.roster import Roster, number
 from batchmagic.compute.servers import LeanScheduler
 from batchmagic.compute.tuning import DASK_SETTINGS
 from batchmagic.errors import ComputeError
+from batchmagic.processes import PackageCopy
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Coroutine
@@ -40,7 +41,8 @@ class LocalInstances:
     ----------
     folder
         The compute's own folder (0700), of which this process holds the claim. ``tls/``, ``logs/``
-        and ``scratch/`` are made in it; what a host that was killed left in ``scratch/`` goes.
+        and ``scratch/`` are made in it; what a host that was killed left in ``scratch/`` goes. A copy of this
+        package lies in ``scratch/`` too, from which all workers run.
     nthreads
         Slots per instance.
     """
@@ -129,6 +131,9 @@ class LocalInstances:
 
     def _prepare(self) -> Launch:
         logs, scratch = self._folder / "logs", self._folder / "scratch"
+        strays = marker.end_strays(self._folder)
+        if strays:
+            _LOG.warning("Ended %s processes that an earlier host had left behind.", strays)
         shutil.rmtree(scratch, ignore_errors=True)
         for folder in (logs, scratch):
             folder.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -141,6 +146,8 @@ class LocalInstances:
             on_started=self._roster.started,
             on_gone=self._roster.gone,
             first=lambda: self.first_act,
+            marker=marker.marker(self._folder),
+            package=PackageCopy(scratch / "package"),
         )
 
     def _start_cluster(self, launch: Launch) -> None:

@@ -16,7 +16,8 @@ from typing import TYPE_CHECKING
 import psutil
 from distributed.deploy.spec import ProcessInterface
 
-from batchmagic.compute.first import FIRST_VARIABLE
+from batchmagic import orphans
+from batchmagic.compute import marker
 from batchmagic.compute.tuning import WORKER_VARIABLES
 from batchmagic.processes import python_command, python_environment
 
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
 
     from batchmagic.compute.first import FirstAct
     from batchmagic.compute.tls import Credentials
+    from batchmagic.processes import PackageCopy
 
 CLOSE_GRACE = 1.0
 """Seconds in which a worker that is asked to end may do so by itself."""
@@ -48,6 +50,10 @@ class Launch:
     """Called in the loop's thread when the process has closed its end of the lifeline."""
     first: Callable[[], FirstAct | None]
     """What a worker that is started now does before it imports Dask."""
+    marker: str
+    """What is in the environment of all that is started."""
+    package: PackageCopy
+    """Where workers find this package: a copy, so that those that start after an upgrade are like their host."""
 
 
 class WorkerProcess(ProcessInterface):  # type: ignore[misc]
@@ -65,7 +71,9 @@ class WorkerProcess(ProcessInterface):  # type: ignore[misc]
         self.launch = launch
         self.left = False
         self.closing = False
+        self.retired = False
         self.detail = ""
+        self.code: int | None = None
         self._process: subprocess.Popen[bytes] | None = None
         self._lifeline: socket.socket | None = None
         self._cwd: str | None = None
@@ -97,10 +105,18 @@ class WorkerProcess(ProcessInterface):  # type: ignore[misc]
         await self.end(grace=CLOSE_GRACE)
         await super().close()
 
-    async def end(self, *, grace: float) -> None:
-        """End the process with its children; `detail` then says how it ended. Only the first call's grace counts."""
+    async def end(self, *, grace: float, patience: float | None = None) -> None:
+        """End the process with its children; `detail` and `code` then say how it ended. Only the first call counts.
+
+        Parameters
+        ----------
+        grace
+            Seconds to end by itself for one that is asked to; 0 to ask nothing.
+        patience
+            Seconds to wait for one that is not asked; None for a moment.
+        """
         if self._ending is None:
-            self._ending = asyncio.ensure_future(self._end(grace))
+            self._ending = asyncio.ensure_future(self._end(grace, patience or _EXIT_SEEN))
         await asyncio.shield(self._ending)
 
     def kill(self) -> None:
@@ -111,18 +127,24 @@ class WorkerProcess(ProcessInterface):  # type: ignore[misc]
 
     def _spawn(self) -> None:
         ours, theirs = socket.socketpair()
-        with theirs, ExitStack() as undo:
+        with theirs, ExitStack() as after, ExitStack() as undo:
             undo.callback(ours.close)
             self._cwd = tempfile.mkdtemp(prefix=f"{self.name}-", dir=self.launch.scratch)
             with os.fdopen(_open_log(self.log), "ab") as log:
+                act = self.launch.first()
+                first = None if act is None else act.written()
+                handed = [theirs.fileno()]
+                if first is not None:
+                    after.callback(os.close, first)
+                    handed.append(first)
                 self._process = subprocess.Popen(
-                    self._command(theirs.fileno()),
+                    self._command(theirs.fileno(), first),
                     stdin=subprocess.DEVNULL,
                     stdout=log,
                     stderr=subprocess.STDOUT,
                     cwd=self._cwd,
                     env=self._variables(),
-                    pass_fds=(theirs.fileno(),),
+                    pass_fds=handed,
                     start_new_session=True,
                 )
             undo.pop_all()
@@ -130,17 +152,21 @@ class WorkerProcess(ProcessInterface):  # type: ignore[misc]
         asyncio.get_running_loop().add_reader(ours.fileno(), self._lifeline_closed)
 
     def _variables(self) -> dict[str, str]:
-        variables = python_environment() | WORKER_VARIABLES | self.launch.credentials.worker_variables()
-        first = self.launch.first()
-        return variables if first is None else variables | {FIRST_VARIABLE: first.packed()}
+        return (
+            python_environment(self.launch.package.root())
+            | WORKER_VARIABLES
+            | self.launch.credentials.worker_variables()
+            | {marker.VARIABLE: self.launch.marker}
+        )
 
-    def _command(self, lifeline: int) -> list[str]:
+    def _command(self, lifeline: int, first: int | None) -> list[str]:
         options = {
             "scheduler": self.scheduler,
             "name": self.name,
             "nthreads": self.launch.nthreads,
             "parent": os.getpid(),
             "lifeline": lifeline,
+            **({} if first is None else {"first": first}),
         }
         return python_command("batchmagic.compute.worker", *(f"--{k}={v}" for k, v in options.items()))
 
@@ -156,19 +182,21 @@ class WorkerProcess(ProcessInterface):  # type: ignore[misc]
             self._lifeline.close()
             self._lifeline = None
 
-    async def _end(self, grace: float) -> None:
+    async def _end(self, grace: float, patience: float) -> None:
         process = self._process
         if process is not None:
             found = self._children()
             if grace and not self._eof.is_set():
                 process.terminate()
-            survived = not await self._gone_within(grace or _EXIT_SEEN)
+            survived = not await self._gone_within(grace or patience)
             found |= self._children()
             # It is not reaped yet, thus its number still means it and its group.
             _kill_group(process.pid)
-            code = await asyncio.to_thread(process.wait, _REAP)
-            self.detail = self.detail or ("connection lost" if survived else _how_it_ended(code))
+            self.code = await asyncio.to_thread(process.wait, _REAP)
+            self.detail = self.detail or ("connection lost" if survived else _how_it_ended(self.code))
             _kill_all(found)
+            # What has left its parents; only a worker that died has orphans, and no worker is one.
+            await asyncio.to_thread(orphans.end_adopted)
         self._drop_lifeline()
         self._eof.set()
         if self._cwd:

@@ -21,6 +21,11 @@ if TYPE_CHECKING:
 
 _LOG = logging.getLogger(__name__)
 _JOIN_SECONDS = 60.0
+_RETIRED = "retire-workers"
+"""How Dask calls it when somebody has asked it to let a worker go."""
+_GOODBYE = "handle-worker-cleanup"
+"""How Dask calls it when a worker has closed its connection."""
+_GOODBYE_SECONDS = 2.0
 
 
 class Roster(SchedulerPlugin):  # type: ignore[misc]
@@ -114,20 +119,25 @@ class Roster(SchedulerPlugin):  # type: ignore[misc]
         )
         self._tell(InstanceJoined(instance=instance))
 
-    def remove_worker(self, scheduler: Scheduler, worker: str, **_more: object) -> None:  # noqa: ARG002  # Dask's signature
+    def remove_worker(
+        self, scheduler: Scheduler, worker: str, *, stimulus_id: str = "", **_more: object  # noqa: ARG002
+    ) -> None:
         """See to an instance that the scheduler has lost or let go (called by the scheduler)."""
         for process in self.processes():
             if process.address == worker:
-                self.gone(process)
+                process.retired = stimulus_id.startswith(_RETIRED)
+                # One that says goodbye is about to end by itself; how it does tells whether it was told to.
+                says_goodbye = stimulus_id.startswith(_GOODBYE)
+                self.gone(process, patience=_GOODBYE_SECONDS if says_goodbye else None)
 
-    def gone(self, process: WorkerProcess) -> None:
-        """See to an instance of which one sign of life has ended."""
+    def gone(self, process: WorkerProcess, *, patience: float | None = None) -> None:
+        """See to an instance of which one sign of life has ended; the other one gets `patience` seconds."""
         if not process.left:
             process.left = True
-            self._in_background(self._leave(process))
+            self._in_background(self._leave(process, patience))
 
-    async def _leave(self, process: WorkerProcess) -> None:
-        await process.end(grace=0)
+    async def _leave(self, process: WorkerProcess, patience: float | None) -> None:
+        await process.end(grace=0, patience=patience)
         if process.address:
             await self._cluster.scheduler.remove_worker(
                 process.address, stimulus_id="batchmagic-instance-left", expected=process.closing
@@ -170,7 +180,8 @@ def _left(process: WorkerProcess) -> InstanceLeft:
     if process.closing:
         reason = LeaveReason.CLOSED
     elif process.address:
-        reason = LeaveReason.LOST
+        in_order = process.retired or process.code == 0
+        reason = LeaveReason.RETIRED if in_order else LeaveReason.LOST
     return InstanceLeft(
         name=process.name, address=process.address or "", reason=reason, detail=process.detail
     )

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import os
 from typing import Any
 
-WORKER_TTL = "30s"
-"""A worker that has sent no sign of life for this long is taken for lost (noticed within twice that)."""
+WORKER_TTL = os.environ.get("BATCHMAGIC_WORKER_TTL", "30s")
+"""A worker that has sent no sign of life for this long is taken for lost (noticed within twice that).
+
+Dask allows no less than ten heartbeats, which are five seconds.
+"""
 
 DASK_SETTINGS: dict[str, Any] = {
     # Nothing of a user's Dask set-up gets into our processes.

@@ -7,6 +7,7 @@ import os
 import sys
 from typing import TYPE_CHECKING
 
+from batchmagic import orphans
 from batchmagic.compute.first import act_first
 from batchmagic.compute.lifeline import die_with_parent
 
@@ -22,8 +23,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
     options = _parse(arguments)
     # Before the imports, which take most of the start.
     die_with_parent(parent=options.parent, lifeline=options.lifeline)
+    orphans.adopt()
 
-    act_first()
+    act_first(options.first)
 
     import asyncio  # noqa: PLC0415
 
@@ -49,6 +51,7 @@ def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--nthreads", type=int, required=True)
     parser.add_argument("--parent", type=int, required=True)
     parser.add_argument("--lifeline", type=int, required=True)
+    parser.add_argument("--first", type=int)
     return parser.parse_args(arguments)
 
 

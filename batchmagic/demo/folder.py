@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 from typing import TYPE_CHECKING
 
@@ -41,14 +42,14 @@ def make_anew(folder: Path) -> None:
 
 def end_computes(folder: Path) -> None:
     """Have no process of a workspace in `folder`, also if a demo was interrupted there a moment ago."""
-    for record in folder.rglob(f"{WORKSPACE}/compute/*/supervisor.pid"):
+    for record in folder.rglob(f"{WORKSPACE}/compute/*/supervisor.json"):
         workspace = record.parents[2]
         try:
-            supervisor = psutil.Process(int(record.read_text(encoding="ascii")))
+            supervisor = psutil.Process(json.loads(record.read_text(encoding="ascii"))["identity"]["pid"])
             if any(word.endswith(f"={workspace}") for word in supervisor.cmdline()):
                 supervisor.terminate()
                 supervisor.wait(_STOP_SECONDS)
-        except (OSError, ValueError, psutil.NoSuchProcess):
+        except (OSError, ValueError, TypeError, KeyError, psutil.NoSuchProcess):
             continue  # there is none any more
 
 

@@ -31,11 +31,11 @@ class JobSpec:
     Attributes
     ----------
     input_path
-        Absolute local path of the file or folder.
+        Local path of the file or folder: absolute, or relative to the workspace if it lies in there.
     input_reference
         The input as the user named it, without credentials.
     output_path
-        Absolute folder of the output; None: ``outputs/score`` in the job's folder.
+        Folder of the output, absolute or relative as `input_path`; None: ``outputs/score`` in the job's folder.
     model_dir
         The folder that holds exactly one child, the model, relative to the workspace (``AZUREML_MODEL_DIR``).
     code_dir

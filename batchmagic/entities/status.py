@@ -33,8 +33,10 @@ TRANSITIONS: dict[JobStatus, frozenset[JobStatus]] = {
     _S.QUEUED: frozenset({_S.PREPARING, _S.CANCEL_REQUESTED, _S.CANCELED, _S.FAILED, _S.NOT_RESPONDING}),
     _S.PREPARING: frozenset({_S.RUNNING, _S.CANCEL_REQUESTED, _S.CANCELED, _S.FAILED, _S.NOT_RESPONDING}),
     _S.RUNNING: frozenset({_S.FINALIZING, _S.CANCEL_REQUESTED, _S.FAILED, _S.NOT_RESPONDING}),
-    _S.FINALIZING: frozenset({_S.COMPLETED, _S.FAILED, _S.NOT_RESPONDING}),
-    _S.CANCEL_REQUESTED: frozenset({_S.CANCELED, _S.FAILED, _S.NOT_RESPONDING}),
+    # Back to Running: rows in the spool were found damaged, and are scored again.
+    _S.FINALIZING: frozenset({_S.RUNNING, _S.COMPLETED, _S.FAILED, _S.NOT_RESPONDING}),
+    # Whoever asked for the end gets it, whatever else goes wrong meanwhile.
+    _S.CANCEL_REQUESTED: frozenset({_S.CANCELED}),
     _S.COMPLETED: frozenset({_S.QUEUED}),
     _S.FAILED: frozenset({_S.QUEUED}),
     _S.CANCELED: frozenset({_S.QUEUED}),

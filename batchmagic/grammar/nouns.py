@@ -308,6 +308,40 @@ WORKSPACE = Verb(
     example="workspace",
 )
 
+BACKUP = Verb(
+    name="backup",
+    help="copy the workspace, without secrets, into one archive while jobs run",
+    handler="workspace:backup",
+    example="backup ../night.tar.gz",
+    options=(
+        Option(
+            flags=("FILE",),
+            completes="path",
+            help="the archive: .tar, or .tar.gz for a compressed one; unpack it with tar -xf into a new folder",
+        ),
+        Option(
+            flags=("--overwrite",),
+            takes="flag",
+            default=False,
+            help="replace a file of that name, at the end",
+        ),
+    ),
+)
+DOCTOR = Verb(
+    name="doctor",
+    help="look at workspace, ledgers, environment, session and sizes, and say what to do; it changes nothing",
+    handler="doctor:doctor",
+    example="doctor",
+    options=(
+        Option(
+            flags=("--all",),
+            takes="flag",
+            default=False,
+            help="every ledger and every page of it, however long that takes",
+        ),
+    ),
+)
+
 NOUNS: tuple[Noun | Verb, ...] = (
     DEPLOY,
     INVOKE_VERB,
@@ -343,5 +377,7 @@ NOUNS: tuple[Noun | Verb, ...] = (
     _COMPUTE,
     APPLY,
     PRUNE,
+    BACKUP,
+    DOCTOR,
     WORKSPACE,
 )

@@ -8,16 +8,26 @@ import threading
 import time
 from typing import TYPE_CHECKING
 
-from batchmagic.compute.capacity import cores, memory_bytes
+import batchmagic
+from batchmagic.capacity import cores, memory_bytes
 from batchmagic.compute.first import FirstAct
 from batchmagic.compute.interface import InstanceJoined, InstanceLeft, LeaveReason
 from batchmagic.compute.open import open_compute
 from batchmagic.entities.status import JobStatus
-from batchmagic.errors import BatchMagicError, Fenced
+from batchmagic.errors import (
+    BatchMagicError,
+    DiskError,
+    Fenced,
+    PackagesChanged,
+    SchemaTooNew,
+    StoreBusy,
+    WorkspaceMoved,
+)
 from batchmagic.host.seats import Seats, waiting_words
 from batchmagic.scoring.assignment import template_order
 from batchmagic.scoring.driver import Driver
 from batchmagic.scoring.messages import Capacity, HostStopping, InstancesFailed
+from batchmagic.workspace import reserve
 
 if TYPE_CHECKING:
     from batchmagic.compute.interface import Instance
@@ -29,6 +39,9 @@ if TYPE_CHECKING:
 # Threads cost nothing until they are used, and a waiting lease uses one: twice the slots anybody asks for.
 NTHREADS = 128
 MAX_FAILED_STARTS = 5
+# Where there were instances before, the machine is likely to be short of something for a while.
+FAILED_STARTS_SECONDS = 180.0
+_FIRST_PAUSE, _LONGEST_PAUSE = 0.5, 10.0
 _TICK = 0.1
 _BEAT_SECONDS = 1.0
 _LOOK_SECONDS = 0.25
@@ -63,10 +76,15 @@ class Host:
         self._drivers: dict[str, tuple[Driver, threading.Thread]] = {}
         self._words: dict[str, str] = {}
         self._failed_starts = 0
+        self._failing_since: float | None = None
+        self._start_at = 0.0
+        self._had_instances = False
         self._asked = 0
         self._idle_since: dict[str, float] = {}
         self._last_used = time.monotonic()
         self._lost = threading.Event()
+        self._outdated = ""
+        self._trouble = ""
 
     def run(self) -> None:
         """Serve until the compute has been idle long enough or `stop` is set.
@@ -75,10 +93,14 @@ class Host:
         ------
         Fenced
             If another host took the claim over.
+        WorkspaceMoved
+            If the workspace is not where it was.
+        PackagesChanged
+            If a process with the packages that are installed now must go on.
         """
         beat = threading.Thread(target=self._beat, name="batchmagic-beat", daemon=True)
         beat.start()
-        log.info("serves %s with claim %s", self._compute, self._claim.epoch)
+        log.info("batchmagic %s serves %s with claim %s", batchmagic.__version__, self._compute, self._claim.epoch)
         self._instances.watch(self._inbox.put)
         with self._instances:
             try:
@@ -95,13 +117,32 @@ class Host:
             self._reap()
             if time.monotonic() - looked >= _LOOK_SECONDS:
                 looked = time.monotonic()
-                self._definition = self._workspace.computes.get(self._compute)
-                self._admit()
-                self._scale()
-                if self._may_leave():
+                if self._look():
                     return
             if self._lost.is_set():
                 self._workspace.claims.beat(self._claim)  # raises Fenced, with the reason
+            if self._outdated:
+                raise PackagesChanged(self._outdated)
+
+    def _look(self) -> bool:
+        """Do what the store asks for; return whether nothing is left to do."""
+        try:
+            self._definition = self._workspace.computes.get(self._compute)
+            self._admit()
+            self._scale()
+            return self._may_leave()
+        except (DiskError, StoreBusy) as error:
+            # A full disk or a lock that nobody gives back; what runs goes on, and the next look tries again.
+            self._note(f"the workspace cannot be used: {error}")
+            return False
+
+    def _note(self, trouble: str) -> None:
+        if trouble != self._trouble:
+            self._trouble = trouble
+            log.warning(trouble)
+
+    def _leave_to_another(self, reason: str) -> None:
+        self._outdated = reason
 
     def _beat(self) -> None:
         """Show others that this host lives; in a thread of its own, so that nothing it does can delay it."""
@@ -111,9 +152,14 @@ class Host:
             except Fenced:
                 self._lost.set()
                 return
-            except BatchMagicError:
+            except WorkspaceMoved:
+                return  # `_serve` finds the same at its next look
+            except SchemaTooNew as error:
+                self._leave_to_another(str(error))
+                return
+            except BatchMagicError as error:
                 # A full disk or a lock that nobody gives back; the next beat tries again.
-                log.exception("the claim could not be renewed")
+                self._note(f"the claim could not be renewed: {error}")
 
     # --- instances
 
@@ -124,7 +170,7 @@ class Host:
             return
         while event is not None:
             if isinstance(event, InstanceJoined):
-                self._failed_starts = 0
+                self._failed_starts, self._failing_since, self._had_instances = 0, None, True
                 log.info("instance %s joined", event.instance.name)
                 self._offer(event.instance)
             else:
@@ -145,11 +191,19 @@ class Host:
             return
         self._asked = len(self._instances.instances())  # what was lost is asked for anew
         if event.reason is LeaveReason.FAILED:
-            self._failed_starts += 1
-            if self._failed_starts >= MAX_FAILED_STARTS:
-                for driver, _ in self._drivers.values():
-                    driver.inbox.put(InstancesFailed(event.detail))
-                self._failed_starts = 0
+            self._failed_start(event.detail)
+
+    def _failed_start(self, detail: str) -> None:
+        """Let the next start wait a little longer than the last one, or give the jobs up."""
+        now = time.monotonic()
+        self._failing_since = self._failing_since or now
+        self._start_at = now + min(_LONGEST_PAUSE, _FIRST_PAUSE * 2**self._failed_starts)
+        self._failed_starts += 1
+        patience = FAILED_STARTS_SECONDS if self._had_instances else 0.0
+        if self._failed_starts >= MAX_FAILED_STARTS and now - self._failing_since >= patience:
+            for driver, _ in self._drivers.values():
+                driver.inbox.put(InstancesFailed(detail))
+            self._failed_starts, self._failing_since = 0, None
 
     def _scale(self) -> None:
         """Have the instances that jobs hold; one that nobody held for the compute's idle time leaves."""
@@ -160,6 +214,8 @@ class Host:
             name: self._idle_since.get(name, now) for name in present if name not in self._seats.holders
         }
         if want > self._asked:
+            if now < self._start_at:
+                return
             self._asked = max(want, len(present))
             self._instances.scale_to(self._asked, keep=present)
             return
@@ -186,12 +242,15 @@ class Host:
     def _admit(self) -> None:
         """Begin jobs in order of submission; the first that does not fit holds up the others."""
         waiting = [r for r in self._workspace.jobs.unfinished(self._compute) if r.name not in self._drivers]
-        # What an earlier host had begun goes on first.
-        waiting.sort(key=lambda r: (r.status is JobStatus.QUEUED, r.seq))
+        # What an earlier host had begun goes on first; what is to be canceled waits for nobody.
+        canceled, queued = JobStatus.CANCEL_REQUESTED, JobStatus.QUEUED
+        waiting.sort(key=lambda r: (r.status is not canceled, r.status is queued, r.seq))
         limit = self._definition.max_instances
         for index, record in enumerate(waiting):
             count = record.spec.settings.instance_count
-            if count > limit:
+            if record.status is canceled:
+                self._begin(record, 0)  # its end needs no instance
+            elif count > limit:
                 self._refuse(record, limit)
             elif self._seats.fits(count, limit):
                 self._begin(record, count)
@@ -222,7 +281,8 @@ class Host:
 
     def _begin(self, record: JobRecord, count: int) -> None:
         log.info("begins %s, run %s", record.name, record.run)
-        self._instances.first_act = self._first_act(record)
+        if count:
+            self._instances.first_act = self._first_act(record)
         self._words.pop(record.name, None)
         driver = Driver(
             self._workspace,
@@ -231,12 +291,29 @@ class Host:
             client=self._instances.client,
             capacity=Capacity(cores=cores(), memory=memory_bytes()),
             others=lambda: len(self._instances.instances()),
+            outdated=self._leave_to_another,
         )
-        thread = threading.Thread(target=driver.run, name=f"driver-{record.name}")
+        if not reserve.hold(self._workspace.compute_dir(self._compute)):
+            log.warning("the disk of the workspace has less than a MiB left")
+        thread = threading.Thread(
+            target=self._drive, args=(driver, record.name), name=f"driver-{record.name}"
+        )
         self._drivers[record.name] = driver, thread
         self._seats.begin(record.name, count)
         thread.start()
         self._place_free()
+
+    def _drive(self, driver: Driver, name: str) -> None:
+        try:
+            driver.run()
+        except (BatchMagicError, OSError):
+            try:
+                self._workspace.database.check_place()
+            except WorkspaceMoved as moved:
+                # Its log went with the workspace; this host's own is open.
+                log.info("left %s alone: %s", name, moved)
+                return
+            raise
 
     def _first_act(self, record: JobRecord) -> FirstAct | None:
         """Let instances that start for this job begin with the imports of its template."""

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import json
-from pathlib import Path
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from batchmagic.scoring import environment
 from batchmagic.scoring.preload import modules_to_preload
+from batchmagic.scoring.spool import work_of
+from batchmagic.workspace.folders import folder_in
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from pathlib import Path
 
     from batchmagic.entities.job_spec import JobSpec
 
@@ -20,7 +23,17 @@ _INIT_EXTRA = 30
 
 def output_folder(spec: JobSpec, job_folder: Path) -> Path:
     """Return the folder of the job's output and of the script's own files."""
-    return Path(spec.output_path) if spec.output_path else job_folder / "outputs" / "score"
+    if not spec.output_path:
+        return job_folder / "outputs" / "score"
+    return job_folder.parent.parent / spec.output_path  # which is absolute, unless it lies in the workspace
+
+
+def make_output_folder(spec: JobSpec, job_folder: Path) -> None:
+    """Have the folder of the output; the job's own is never made anew, as where the workspace was moved away."""
+    if spec.output_path:
+        output_folder(spec, job_folder).mkdir(parents=True, exist_ok=True)
+    else:
+        folder_in(job_folder, "outputs/score")
 
 
 def template_order(spec: JobSpec, secrets: Mapping[str, str], workspace: Path, log: Path) -> str:
@@ -49,7 +62,7 @@ def assignment(
     output = output_folder(spec, job_folder)
     code = workspace / spec.code_dir if spec.code_dir else None
     script = str(code / spec.scoring_script) if code and spec.scoring_script else None
-    private = job_folder / "work"
+    private = work_of(job_folder, epoch)
     return {
         "job": key,
         "epoch": epoch,
@@ -59,6 +72,8 @@ def assignment(
         "variables": environment.template_variables(spec, secrets),
         "preload": modules_to_preload(spec, workspace),
         "timeout": spec.settings.timeout,
+        "memory_limit": spec.settings.memory_per_slot,
+        "private_tmp": "TMPDIR" not in secrets,
         "init_timeout": _INIT_TIMEOUTS * spec.settings.timeout + _INIT_EXTRA,
         "child": {
             "script": script,
@@ -68,7 +83,9 @@ def assignment(
             "env": environment.job_variables(
                 spec, secrets, workspace=workspace, output=output, private=private
             ),
-            "argv": environment.arguments(spec, script=script or "", output=output),
+            "argv": environment.arguments(
+                replace(spec, input_path=str(workspace / spec.input_path)), script=script or "", output=output
+            ),
             "output_format": str(spec.settings.effective_format()),
             "output_action": str(spec.settings.output_action),
             "output_dir": str(output),

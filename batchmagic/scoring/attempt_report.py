@@ -23,6 +23,14 @@ COLUMNS = (
 )
 
 
+_MAX_REASON = 300
+
+
+def short_reason(reason: str) -> str:
+    """Return a reason as tables of many rows have it; the whole of it stands in job_error.txt."""
+    return reason if len(reason) <= _MAX_REASON else f"{reason[: _MAX_REASON - 1]}…"
+
+
 def commit_row(commit: Commit) -> tuple[Any, ...]:
     """Return the row of an attempt that succeeded."""
     return (*_head(commit), commit.files, commit.files, 0, f"{commit.seconds:.6f}", "RUN_DONE", "", "")
@@ -32,7 +40,7 @@ def failed_row(failure: Failure, files: int) -> tuple[Any, ...]:
     """Return the row of an attempt at `files` files that did not succeed."""
     status = "RUN_TIMEOUT" if failure.kind == "timeout" else "RUN_EXCEPTION"
     seconds = f"{failure.seconds:.6f}"
-    return (*_head(failure), files, 0, files, seconds, status, failure.kind, failure.reason)
+    return (*_head(failure), files, 0, files, seconds, status, failure.kind, short_reason(failure.reason))
 
 
 def _head(entry: Commit | Failure) -> tuple[Any, ...]:

@@ -14,6 +14,10 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 
+# A process that dies closes its sockets a moment before its end is told.
+_PATIENCE = 2.0
+
+
 @dataclass(frozen=True, slots=True)
 class Exited:
     """The process is gone.
@@ -24,10 +28,13 @@ class Exited:
         The raw wait status; None if the template went with it.
     max_rss
         Its peak memory in KiB, 0 if unknown.
+    hung_up
+        Whether it lived on after it had closed its connection, and was ended for that.
     """
 
     status: int | None
     max_rss: int = 0
+    hung_up: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +57,8 @@ class Channel:
         self._data = FrameReader(data)
         self._watch = FrameReader(watch)
         self._data_open = True
+        self._closed_at = 0.0
+        self._hung_up = False
         self._exited: Exited | None = None
         self.pid: int | None = None
 
@@ -80,12 +89,28 @@ class Channel:
                 return frame
             if self._exited is not None:
                 return self._exited
-            readers = [self._data, self._watch] if self._data_open else [self._watch]
-            ready = wait(readers, deadline)
+            if self._data_open:
+                ready = wait([self._data, self._watch], deadline)
+            else:
+                ready = self._await_exit(deadline)
             if not ready:
                 return TimedOut()
             if self._watch in ready:
                 self._read_watch(deadline)
+
+    def has_ended(self) -> bool:
+        """Whether the process is gone already; to be asked between leases, when it has nothing to say."""
+        while self._exited is None and wait([self._watch], time.monotonic()):
+            self._read_watch(time.monotonic() + _PATIENCE)
+        return self._exited is not None
+
+    def _await_exit(self, deadline: float) -> list[FrameReader]:
+        """Wait for the end of a process whose connection is closed; one that lives on is ended."""
+        ready = wait([self._watch], min(deadline, self._closed_at + _PATIENCE))
+        if not ready and not self._hung_up and time.monotonic() >= self._closed_at + _PATIENCE:
+            self._hung_up = True
+            self.order("kill")
+        return ready or wait([self._watch], deadline)
 
     def wait_exit(self, deadline: float) -> Exited | TimedOut:
         """Return how the process ended; what it still had to say is dropped."""
@@ -111,7 +136,7 @@ class Channel:
         if frame is None:
             # Not yet a death: the script may have closed every descriptor. The wait status decides.
             self._data_open = False
-            self.order("kill")
+            self._closed_at = time.monotonic()
         return frame
 
     def _read_watch(self, deadline: float) -> None:
@@ -124,4 +149,5 @@ class Channel:
         elif frame.header["op"] == "started":
             self.pid = frame.header["pid"]
         elif frame.header["op"] == "exit":
-            self._exited = Exited(frame.header["status"], frame.header.get("maxrss", 0))
+            header = frame.header
+            self._exited = Exited(header["status"], header.get("maxrss", 0), self._hung_up)

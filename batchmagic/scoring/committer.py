@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from batchmagic.entities.progress import Progress
 from batchmagic.scoring.attempt_report import commit_row, failed_row
 from batchmagic.scoring.events import Attempt, Kind, Record
+from batchmagic.words import printable
 from batchmagic.workspace.ledger_entries import Commit, Failure
 
 if TYPE_CHECKING:
@@ -148,7 +149,7 @@ class Committer:
             final=record.final,
             error=attempt.error or {"type": "Error", "message": "no reason was given"},
             files=record.failed_files,
-            file=self._plan.paths_of(member.mini_batch, member.part)[0],
+            file=printable(self._plan.paths_of(member.mini_batch, member.part)[0]),
             instance=attempt.instance,
             slot=attempt.slot,
             started=attempt.started,

@@ -50,6 +50,7 @@ class _Instance:
     slots: int
     leases: int = 0
     init_failures: int = 0
+    excluded: bool = False
 
 
 @dataclass(slots=True)
@@ -72,8 +73,10 @@ class Decisions:
         The mini-batches that are not committed.
     files_in
         Number of files of a mini-batch.
-    completed, failed_files
-        Mini-batches that earlier runs committed with success, and files they left as failed.
+    any_success
+        Whether anything is committed with success, be it one file of a mini-batch.
+    failed_files
+        Files that are committed as failed.
     """
 
     def __init__(
@@ -82,7 +85,7 @@ class Decisions:
         pending: Pending,
         files_in: Callable[[int], int],
         *,
-        completed: int = 0,
+        any_success: bool = False,
         failed_files: int = 0,
     ) -> None:
         self._settings = settings
@@ -90,12 +93,13 @@ class Decisions:
         self._files_in = files_in
         self._alone: deque[Member] = deque()
         self._instances: dict[str, _Instance] = {}
-        self._leases: dict[int, Lease] = {}
+        # With the instance that has it: one that takes its place under the same name has none of them.
+        self._leases: dict[int, tuple[Lease, _Instance]] = {}
         self._blame: dict[tuple[int, int], _Blame] = {}
         self._parts_left: dict[int, int] = {}
         self._size = LeaseSize()
         self._next_lease = 0
-        self._succeeded = completed
+        self._any_success = any_success
         self._finished = 0
         self._failed_files = failed_files
         self._last_error: dict[str, Any] | None = None
@@ -104,7 +108,7 @@ class Decisions:
     @property
     def running(self) -> int:
         """Mini-batches that are handed out."""
-        return sum(len(lease.members) for lease in self._leases.values())
+        return sum(len(lease.members) for lease, _ in self._leases.values())
 
     @property
     def slots(self) -> int:
@@ -149,12 +153,12 @@ class Decisions:
             message = f"{self._failed_files} failed {files} more than error_threshold={threshold} allows"
             return Stop(Outcome.FAILED, "error_threshold", message, self._last_error)
         first = max(10, 2 * self.slots)
-        if settings.fail_fast and threshold is None and not self._succeeded and self._finished >= first:
+        if settings.fail_fast and threshold is None and not self._any_success and self._finished >= first:
             message = f"none of the first {self._finished} mini-batches succeeded"
             return Stop(Outcome.FAILED, "systematic", message, self._last_error)
         if self._pending or self._alone or self._leases:
             return None
-        if not self._succeeded and settings.output_action is BatchDeploymentOutputAction.APPEND_ROW:
+        if not self._any_success and settings.output_action is BatchDeploymentOutputAction.APPEND_ROW:
             return Stop(Outcome.FAILED, "no_success", "no mini-batch succeeded", self._last_error)
         return Stop(Outcome.COMPLETED, "done", "all mini-batches are done")
 
@@ -169,7 +173,7 @@ class Decisions:
     # --- leases
 
     def _usable(self) -> dict[str, _Instance]:
-        return {name: i for name, i in self._instances.items() if i.init_failures < MAX_INIT_FAILURES}
+        return {name: i for name, i in self._instances.items() if not i.excluded}
 
     def _refill(self) -> list[Send]:
         sends = []
@@ -187,7 +191,7 @@ class Decisions:
             members = self._next_members()
             lease = Lease(self._next_lease, name, members)
             self._next_lease += 1
-            self._leases[lease.number] = lease
+            self._leases[lease.number] = lease, usable[name]
             usable[name].leases += 1
             sends.append(Send(lease))
         return sends
@@ -196,14 +200,17 @@ class Decisions:
         if self._alone:
             return (self._alone.popleft(),)
         count = self._size.next_size(len(self._pending), LEASES_PER_SLOT * self.slots)
-        return tuple(Member(number) for number in self._pending.take(count))
+        members = tuple(Member(number) for number in self._pending.take(count))
+        self._size.leased(len(members))
+        return members
 
-    def _take_back(self, number: int) -> Lease | None:
-        """Return the lease if it is still out; a late twin of a lease that was given up is none."""
-        lease = self._leases.pop(number, None)
-        if lease and lease.instance in self._instances:
-            self._instances[lease.instance].leases -= 1
-        return lease
+    def _take_back(self, number: int) -> tuple[Lease, _Instance] | None:
+        """Return the lease if it is still wanted: neither a late twin of one that was given up nor after the end."""
+        found = self._leases.pop(number, None)
+        if found is None or self.stopped:
+            return None
+        found[1].leases -= 1
+        return found
 
     def _give_back(self, member: Member) -> None:
         if member.part or member.key in self._blame:
@@ -214,18 +221,27 @@ class Decisions:
     # --- what came back
 
     def _returned(self, event: LeaseReturned) -> list[Command]:
-        lease = self._take_back(event.number)
-        if lease is None or self.stopped:
+        found = self._take_back(event.number)
+        if found is None:
             return []
         commands: list[Command] = []
-        if event.attempts and lease.instance in self._instances:
-            self._instances[lease.instance].init_failures = 0
+        if event.attempts:
+            found[1].init_failures = 0
         for attempt in event.attempts:
             commands += self._attempt(attempt)
         for member in event.given_back:
             self._give_back(member)
+        if event.running is not None:
+            commands += self._go_on_with(event.running, *found)
         self._size.learn([a for a in event.attempts if a.kind is Kind.OK])
         return commands
+
+    def _go_on_with(self, member: Member, lease: Lease, instance: _Instance) -> list[Command]:
+        """Keep a lease out for the one member that takes long."""
+        kept = replace(lease, members=(member,))
+        self._leases[kept.number] = kept, instance
+        instance.leases += 1
+        return [Send(kept)]
 
     def _attempt(self, attempt: Attempt) -> list[Command]:
         member = attempt.member
@@ -262,7 +278,7 @@ class Decisions:
         return [Record(attempt, final=True, failed_files=failed)]
 
     def _count(self, member: Member, *, succeeded: bool) -> None:
-        self._succeeded += succeeded
+        self._any_success = self._any_success or succeeded
         if member.part:
             self._parts_left[member.mini_batch] -= 1
             if self._parts_left[member.mini_batch]:
@@ -273,8 +289,13 @@ class Decisions:
     # --- losses
 
     def _lost(self, event: LeaseLost) -> list[Command]:
-        lease = self._take_back(event.number)
-        if lease is None or self.stopped:
+        found = self._take_back(event.number)
+        if found is None:
+            return []
+        lease = found[0]
+        if event.in_order:
+            for member in lease.members:
+                self._give_back(member)
             return []
         if not lease.is_lone:
             # One of them may be the cause, so each goes out alone; _Blame marks them as such.
@@ -306,19 +327,20 @@ class Decisions:
         )
 
     def _init_failed(self, event: InitFailed) -> list[Command]:
-        lease = self._take_back(event.number)
-        if lease is None or self.stopped:
+        found = self._take_back(event.number)
+        if found is None:
             return []
+        lease, instance = found
         for member in lease.members:
             self._give_back(member)
-        instance = self._instances.get(lease.instance)
-        if instance is None:
+        if self._instances.get(lease.instance) is not instance or instance.excluded:
             return []
         instance.init_failures += 1
         if instance.init_failures < MAX_INIT_FAILURES:
             return []
+        instance.excluded = True
         # An instance that is still on its way may do better.
         if self._usable() or len(self._instances) < self._settings.instance_count:
-            return [Exclude(lease.instance)] if instance.init_failures == MAX_INIT_FAILURES else []
+            return [Exclude(lease.instance)]
         phase = "the import of the scoring script" if event.error.get("phase") == "import" else "init()"
         return self._stop(Outcome.FAILED, "init_failed", f"{phase} failed on every instance", event.error)

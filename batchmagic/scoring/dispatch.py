@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import asyncio
 import itertools
+import json
 from concurrent.futures import ThreadPoolExecutor
 from concurrent.futures import TimeoutError as FutureTimeout
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from batchmagic import failpoints
-from batchmagic.errors import ComputeError
+from batchmagic.disk import disk_error, is_about_disk
+from batchmagic.errors import BatchMagicError, ComputeError, DiskError, PackagesChanged
 from batchmagic.scoring import instance as worker_side
 from batchmagic.scoring.assignment import packed
+from batchmagic.scoring.versions import check_versions, versions
 from batchmagic.scoring.wire import LeaseReply, LeaseRequest
 
 if TYPE_CHECKING:
@@ -45,8 +48,15 @@ class LeaseDone:
     frame: bytes | None
 
 
-async def _prepare(frame: bytes) -> None:
-    await asyncio.to_thread(worker_side.prepare_job, frame)
+async def _prepare(frame: bytes) -> Exception | None:
+    description = json.loads(frame)
+    try:
+        check_versions(description["versions"], description["instance"])
+        await asyncio.to_thread(worker_side.prepare_job, frame)
+    except (BatchMagicError, OSError) as error:
+        # Returned, as what is raised goes to the worker's log, with the values of variables in the argument.
+        return error
+    return None
 
 
 async def _end(key: str) -> None:
@@ -85,7 +95,7 @@ class Dispatcher:
         self, client: Client, description: Mapping[str, Any], plan: Plan, inbox: queue.Queue[Any]
     ) -> None:
         self._client = client
-        self._description = description
+        self._description = {**description, "versions": versions()}
         self._plan = plan
         self._inbox = inbox
         self._addresses: dict[str, str] = {}
@@ -101,9 +111,17 @@ class Dispatcher:
         ------
         ComputeError
             If the instance is gone or does not answer.
+        DiskError
+            If the job's folder cannot be written there.
+        PackagesChanged
+            If it runs other packages than this process.
         """
         frame = packed(self._description, instance.name)
         answers = self._call(_prepare, frame, [instance.address])
+        if isinstance(answers, DiskError | PackagesChanged):
+            raise answers
+        if isinstance(answers, OSError) and is_about_disk(answers):
+            raise disk_error(answers, answers.filename or self._description["job_folder"]) from answers
         if isinstance(answers, Exception):
             raise ComputeError(f"Instance {instance.name} did not take the job: {answers}.")
         self._addresses[instance.name] = instance.address

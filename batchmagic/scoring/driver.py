@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
+import contextlib
 import queue
-import shutil
-import traceback
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from batchmagic import failpoints
-from batchmagic.compute.interface import Instance, InstanceJoined, InstanceLeft
+from batchmagic.compute.interface import Instance, InstanceJoined, InstanceLeft, LeaveReason
 from batchmagic.entities.job_spec import REDO_FAILED
 from batchmagic.entities.status import JobStatus
-from batchmagic.errors import BatchMagicError, ComputeError, Fenced
-from batchmagic.scoring.assignment import assignment, output_folder
+from batchmagic.errors import ComputeError, DiskError, EngineError, JobCanceled, PackagesChanged, SchemaTooNew
+from batchmagic.scoring.assignment import assignment, make_output_folder
 from batchmagic.scoring.committer import Committer
 from batchmagic.scoring.decisions import Decisions
 from batchmagic.scoring.dispatch import Dispatcher, LeaseDone
@@ -36,15 +35,17 @@ from batchmagic.scoring.events import (
     Stop,
 )
 from batchmagic.scoring.known_columns import KnownColumns
+from batchmagic.scoring.last_words import LastWords
 from batchmagic.scoring.messages import Capacity, HostStopping, InstancesFailed
 from batchmagic.scoring.pending import Pending
 from batchmagic.scoring.plan import Plan
 from batchmagic.scoring.reporter import Reporter
 from batchmagic.scoring.segments import SegmentWriter
-from batchmagic.scoring.sizing import slots_that_fit
-from batchmagic.scoring.spool import begun_mark, spool_of, write_nonce
-from batchmagic.scoring.wire import INIT_FAILED, STOPPED, UNKNOWN_JOB, LeaseReply
+from batchmagic.scoring.slot_counts import SlotCounts
+from batchmagic.scoring.spool import begun_mark, forget_earlier, forget_work, spool_of, write_nonce
+from batchmagic.scoring.wire import BROKEN, DISK_FAILED, INIT_FAILED, STOPPED, UNKNOWN_JOB, LeaseReply
 from batchmagic.workspace.ledger import Ledger
+from batchmagic.workspace.outside import check_outside
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -58,6 +59,8 @@ if TYPE_CHECKING:
     from batchmagic.workspace.job_records import JobRecord
 
 _TICK = 0.1
+MAX_BROKEN = 5
+"""So many leases in a row that instances could not handle end the job: it would go on for ever."""
 
 
 class Driver:
@@ -75,6 +78,8 @@ class Driver:
         Of one instance.
     others
         Returns how many instances of the compute are alive.
+    outdated
+        Told why another host, with other packages than this process has, must go on with the job.
 
     Attributes
     ----------
@@ -92,6 +97,7 @@ class Driver:
         client: Client,
         capacity: Capacity,
         others: Callable[[], int],
+        outdated: Callable[[str], None],
     ) -> None:
         self._workspace = workspace
         self._record = record
@@ -102,77 +108,114 @@ class Driver:
         self._client = client
         self._capacity = capacity
         self._others = others
+        self._outdated = outdated
         self.inbox: queue.Queue[Any] = queue.Queue()  # not a SimpleQueue: see the host's
-        self._sized: dict[str, int] = {}
+        self._broken_in_a_row = 0
         self._instances: dict[str, Instance] = {}
 
     def run(self) -> None:
         """Bring the job to a terminal state; what goes wrong is in its record and log, never lost."""
-        self._reporter = Reporter(self._workspace, self._record, self._claim)
-        self._log = self._reporter.logs.driver
+        reporter = None
         try:
+            reporter = self._reporter = Reporter(self._workspace, self._record, self._claim)
+            self._log = reporter.logs.driver
+            self._slots = SlotCounts(self._spec.settings, self._capacity, reporter.logs.overview)
             self._run()
-        except Fenced as error:
-            self._log(f"left the job alone: {error}")
-        except BatchMagicError as error:
-            self._log(traceback.format_exc())
-            self._reporter.fail(
-                {"type": type(error).__name__, "message": str(error), "phase": "job"}, str(error)
-            )
-        except Exception as error:  # noqa: BLE001 -- a defect of ours must end the job, not hang it
-            self._log(traceback.format_exc())
-            message = f"{type(error).__name__}: {error} (a defect of batchmagic; see logs/sys/driver.txt)"
-            problem = {"type": type(error).__name__, "message": str(error), "phase": "engine"}
-            self._reporter.fail(problem, message)
+        except (SchemaTooNew, PackagesChanged) as error:
+            self._outdated(str(error))
+        except Exception as error:  # noqa: BLE001 -- also a defect of ours must end the job, not hang it
+            LastWords(self._workspace, self._record, self._claim, self.inbox).say(error, reporter)
 
     # --- the run
 
     def _run(self) -> None:
-        self._prepare()
-        try:
-            stop = self._score()
-            while stop is not None and stop.outcome is Outcome.COMPLETED and not self._finish():
-                stop = self._score()
-            self._dispatcher.end()
-            self._ending.end(stop, self._committer, self._ledger)
-        finally:
-            self._dispatcher.end()
-            self._dispatcher.close()
-            self._rows.close()
-            shutil.rmtree(self._folder / "work", ignore_errors=True)
-            self._ledger.close()
-            self._plan.close()
-
-    def _prepare(self) -> None:
-        """Have plan, ledger and dispatcher; nothing that an earlier run committed is touched."""
-        spec, reporter = self._spec, self._reporter
+        reporter = self._reporter
         if reporter.record.status is JobStatus.QUEUED:
             reporter.move(JobStatus.PREPARING, "planning")
+        if reporter.record.status is JobStatus.CANCELED:
+            self._log("the job was canceled in the queue")
+            return
+        stop = None
+        with contextlib.ExitStack() as left:
+            left.callback(forget_work, self._folder, self._epoch + 1)
+            self._begin(left)
+            # One that is to be canceled needs no interpreter, no model and no instance.
+            if not reporter.cancel_requested:
+                self._prepare(left)
+                stop = self._score()
+                while stop is not None and stop.outcome is Outcome.COMPLETED and not self._finish():
+                    stop = self._score()
+                self._dispatcher.end()
+            self._ending.end(stop, self._committer, self._ledger)
+
+    def _begin(self, left: contextlib.ExitStack) -> None:
+        """Have plan and ledger; nothing that an earlier run committed is touched, but for what is to be redone."""
+        spec, reporter = self._spec, self._reporter
         source = self._workspace.root / spec.input_path
         size = spec.settings.mini_batch_size
-        self._plan = plan = Plan.make(self._folder, source, mini_batch_size=size, recursive=spec.recursive)
-        self._ledger = Ledger.open(self._folder)
+        begun = self._record.progress.mini_batches > 0
+        if not begun and not Plan.is_made(self._folder):
+            self._check_cancel()
+        self._plan = plan = Plan.make(
+            self._folder,
+            source,
+            mini_batch_size=size,
+            recursive=spec.recursive,
+            meanwhile=self._check_cancel,
+            own=reporter.own,
+            begun=begun,
+        )
+        left.callback(plan.close)
+        self._ledger = Ledger.open(self._folder, begun=begun)
+        left.callback(self._ledger.close)
         run = reporter.record.run
-        new = self._ledger.begin(epoch=self._epoch, run=run, mini_batches=plan.mini_batches, files=plan.files)
-        if new and spec.properties.get(REDO_FAILED) == str(run):
-            self._ledger.forget_failed(self._epoch)
+        self._ledger.begin(
+            epoch=self._epoch,
+            run=run,
+            mini_batches=plan.mini_batches,
+            files=plan.files,
+            redo_failed=spec.properties.get(REDO_FAILED) == str(run),
+        )
         self._ledger.forget_unfinished_parts(self._epoch, plan.files_in)
         progress = self._ledger.recount()
         done = progress.completed + progress.failed
-        self._columns = KnownColumns(self._ledger.row_schemas())
         reporter.logs.overview(
             f"Planned {plan.mini_batches} mini-batches of {size} from {plan.files} files"
             + (f"; {done} are done already." if done else ".")
         )
-        reporter.logs.overview(
-            f"Run {run} scores with {spec.interpreter.executable} "
-            f"(Python {spec.interpreter.version}), environment {spec.environment or 'none'}."
-        )
-        output_folder(spec, self._folder).mkdir(parents=True, exist_ok=True)
         self._committer = Committer(self._ledger, self._epoch, plan, reporter.logs, progress)
+        # From the first commit on the job's row says that there is a ledger.
+        self._workspace.jobs.set_progress(self._record.name, self._committer.progress(), claim=self._claim)
         self._ending = Ending(self._folder, self._epoch, plan, reporter, restarted=done > 0)
-        self._dispatcher = Dispatcher(self._client, self._assignment(), plan, self.inbox)
+
+    def _check_cancel(self) -> None:
+        if self._reporter.cancel_requested:
+            raise JobCanceled(f"Job {self._record.name} was canceled while it was planned.")
+
+    def _prepare(self, left: contextlib.ExitStack) -> None:
+        """Have what scoring needs."""
+        spec, reporter, progress = self._spec, self._reporter, self._committer.progress()
+        check_outside(
+            self._workspace.root,
+            spec,
+            self._workspace.secrets.get(self._record.name),
+            unfinished=progress.completed + progress.failed < progress.mini_batches,
+            begun=self._record.progress.mini_batches > 0,
+        )
+        reporter.tell_run()
+        forget_work(self._folder, self._epoch)
+        forget_earlier(self._folder, self._epoch, self._ledger.segments_in_use())
+        self._columns = KnownColumns(self._ledger.row_schemas())
+        make_output_folder(spec, self._folder)
         self._rows = SegmentWriter(spool_of(self._folder), f"{self._epoch}-driver")
+        left.callback(self._rows.close)
+        self._dispatcher = Dispatcher(self._client, self._assignment(), self._plan, self.inbox)
+        left.callback(self._dispatcher.close)
+        left.callback(self._dispatcher.end)
+
+    def _nonce(self) -> str:
+        with self._reporter.fence():
+            return write_nonce(self._folder, self._epoch)
 
     def _assignment(self) -> dict[str, Any]:
         return assignment(
@@ -183,7 +226,7 @@ class Driver:
             input_root=self._plan.root,
             key=f"{self._record.name}:{self._record.run}:{self._epoch}",
             epoch=self._epoch,
-            nonce=write_nonce(self._folder),
+            nonce=self._nonce(),
         )
 
     def _score(self) -> Stop | None:
@@ -193,13 +236,13 @@ class Driver:
             self._spec.settings,
             Pending(self._ledger.unfinished(self._plan.mini_batches)),
             self._plan.files_in,
-            completed=progress.completed,
+            any_success=self._ledger.any_success(),
             failed_files=progress.files_failed,
         )
         # With nothing left to do the verdict is there at once, and no instance is waited for.
         self._decide(InstanceDown(""))
         for instance in self._instances.values():
-            self._decide(InstanceUp(instance.name, self._slots_of(instance.name)))
+            self._decide(InstanceUp(instance.name, self._slots.of(instance.name)))
         if not self._instances and self._decisions.stopped is None:
             self._reporter.say("waits for an instance to start")
         while self._decisions.stopped is None:
@@ -240,17 +283,13 @@ class Driver:
     def _decide(self, event: Event) -> None:
         for command in self._decisions.handle(event):
             if isinstance(command, Send):
-                self._dispatcher.send(command.lease, self._slots_of(command.lease.instance))
+                self._dispatcher.send(command.lease, self._slots.of(command.lease.instance))
             elif isinstance(command, Record):
                 self._committer.record(command)
             elif isinstance(command, Exclude):
                 self._log(f"instance {command.instance} is excluded: init() does not succeed there")
 
     # --- instances
-
-    def _slots_of(self, instance: str) -> int:
-        """Return the slots of an instance: what is asked for, else one until its first mini-batch was measured."""
-        return self._spec.settings.max_concurrency_per_instance or self._sized.get(instance, 1)
 
     def _joined(self, instance: Instance) -> None:
         try:
@@ -264,7 +303,7 @@ class Driver:
         if self._reporter.record.status is JobStatus.PREPARING:
             self._reporter.move(JobStatus.RUNNING)
         self._reporter.say("")
-        self._decide(InstanceUp(instance.name, self._slots_of(instance.name)))
+        self._decide(InstanceUp(instance.name, self._slots.of(instance.name)))
 
     def _left(self, event: InstanceLeft) -> None:
         known = self._instances.get(event.name)
@@ -274,17 +313,17 @@ class Driver:
         del self._instances[event.name]
         self._dispatcher.forget(event.name)
         self._decide(InstanceDown(event.name))
-        others = self._others() > 0
+        in_order = event.reason in {LeaveReason.CLOSED, LeaveReason.RETIRED}
         for lease in self._dispatcher.take_back(event.address):
-            self._lost(lease, others_lived=others)
+            self._lost(lease, others_lived=self._others() > 0, in_order=in_order)
         if not self._instances:
             self._reporter.say("waits for an instance that was lost to be replaced")
 
-    def _lost(self, lease: Lease, *, others_lived: bool) -> None:
-        mark = begun_mark(self._folder, lease.number)
+    def _lost(self, lease: Lease, *, others_lived: bool, in_order: bool = False) -> None:
+        mark = begun_mark(self._folder, self._epoch, lease.number)
         begun = mark.exists()
         mark.unlink(missing_ok=True)
-        self._decide(LeaseLost(lease.number, begun=begun, others_lived=others_lived))
+        self._decide(LeaseLost(lease.number, begun=begun, others_lived=others_lived, in_order=in_order))
 
     # --- leases
 
@@ -296,14 +335,30 @@ class Driver:
         lease, reply = found
         if reply is None:
             self._lost(lease, others_lived=True)
+        elif reply.outcome == DISK_FAILED:
+            raise DiskError(**(reply.error or {}))
         elif reply.outcome == INIT_FAILED:
             self._decide(InitFailed(lease.number, reply.error or {}))
+        elif reply.outcome == BROKEN:
+            self._broken(lease, reply.error or {})
         else:
             self._returned(lease, reply)
 
+    def _broken(self, lease: Lease, error: dict[str, Any]) -> None:
+        """Send a lease again that an instance could not handle, unless nothing else happens any more."""
+        self._log(f"instance {lease.instance} failed in itself:\n{error.get('traceback')}")
+        self._broken_in_a_row += 1
+        if self._broken_in_a_row >= MAX_BROKEN:
+            raise EngineError(
+                f"instance {lease.instance} failed in itself: {error.get('type')}: {error.get('message')}",
+                hint="See logs/sys/driver.txt; it is a defect of batchmagic, or its files were changed meanwhile.",
+            )
+        self._decide(LeaseReturned(lease.number, (), lease.members))
+
     def _returned(self, lease: Lease, reply: LeaseReply) -> None:
+        self._broken_in_a_row = 0
         if lease.is_lone:
-            begun_mark(self._folder, lease.number).unlink(missing_ok=True)
+            begun_mark(self._folder, self._epoch, lease.number).unlink(missing_ok=True)
         for name, text in reply.logs:
             self._reporter.logs.append(name, text)
         if reply.outcome == UNKNOWN_JOB and lease.instance in self._instances:
@@ -314,8 +369,11 @@ class Driver:
         attempts = tuple(self._accepted(a, reply) for a in reply.attempts)
         if reply.rows:
             self._rows.sync()
-        self._size_slots(lease.instance, attempts)
-        self._decide(LeaseReturned(lease.number, attempts, lease.members[len(attempts) :]))
+        slots = self._slots.learn(lease.instance, attempts)
+        if slots is not None:
+            self._decide(InstanceSized(lease.instance, slots))
+        rest, running = lease.members[len(attempts) :], int(reply.carried)
+        self._decide(LeaseReturned(lease.number, attempts, rest[running:], *rest[:running]))
 
     def _accepted(self, attempt: Attempt, reply: LeaseReply) -> Attempt:
         """Return the attempt with its rows in the spool, or as a failure if its columns do not fit the others'."""
@@ -329,22 +387,6 @@ class Driver:
             self._rows.write(reply.rows[attempt.place[1]])
             return replace(attempt, place=self._rows.end())
         return attempt
-
-    def _size_slots(self, instance: str, attempts: tuple[Attempt, ...]) -> None:
-        """After the first mini-batch of an instance, give it the slots that fit."""
-        settings = self._spec.settings
-        measured = max((a.max_rss for a in attempts), default=0)
-        if settings.max_concurrency_per_instance or instance in self._sized or not measured:
-            return
-        cores = max(1, self._capacity.cores // settings.instance_count)
-        memory = self._capacity.memory // settings.instance_count
-        slots = slots_that_fit(cores=cores, memory=memory, peak=settings.memory_per_slot or measured)
-        self._sized[instance] = slots
-        self._reporter.logs.overview(
-            f"Instance {instance} uses {slots} slots: {cores} cores, {memory >> 20} MiB of memory, "
-            f"{measured >> 20} MiB for the first scoring process."
-        )
-        self._decide(InstanceSized(instance, slots))
 
     # --- the end
 

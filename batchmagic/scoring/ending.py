@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-import shutil
 from typing import TYPE_CHECKING
 
 from batchmagic import failpoints
 from batchmagic.constants import BatchDeploymentOutputAction
 from batchmagic.entities.status import JobStatus
+from batchmagic.errors import StateError
 from batchmagic.scoring.assemble import SpoolDamaged, assemble
 from batchmagic.scoring.assignment import output_folder
 from batchmagic.scoring.events import Outcome, Stop
-from batchmagic.scoring.spool import spool_of
+from batchmagic.scoring.spool import forget_earlier
+from batchmagic.scoring.spool_end import forget_retired, is_retired, retire_spool
 from batchmagic.scoring.verdict import with_file
 
 if TYPE_CHECKING:
@@ -21,6 +22,9 @@ if TYPE_CHECKING:
     from batchmagic.scoring.plan import Plan
     from batchmagic.scoring.reporter import Reporter
     from batchmagic.workspace.ledger import Ledger
+    from batchmagic.workspace.ledger_entries import Columns
+
+_CANCELED = Stop(Outcome.CANCELED, "canceled", "canceled")
 
 
 class Ending:
@@ -33,7 +37,7 @@ class Ending:
     reporter
         Tells others.
     restarted
-        Whether an earlier host or run has committed a part of it.
+        Whether an earlier host or run has worked on it.
     """
 
     def __init__(self, folder: Path, epoch: int, plan: Plan, reporter: Reporter, *, restarted: bool) -> None:
@@ -62,31 +66,51 @@ class Ending:
             failpoints.hit("end.finalizing")
         if reporter.record.status is JobStatus.CANCEL_REQUESTED or self.output is None:
             return []
+        if is_retired(self._folder) and self.output.exists():
+            return []  # an earlier host died between the output and the job's last state
         try:
-            columns = assemble(ledger, self._folder, self.output, self._spec.settings.effective_format())
+            columns = self._assembled(ledger, self.output)
             ledger.set_columns(self._epoch, columns)
         except SpoolDamaged as damaged:
             reporter.logs.driver(f"{damaged} They are scored again: {damaged.keys[:10]}")
+            reporter.move(JobStatus.RUNNING, "scores rows again that were damaged in the spool")
             return damaged.keys
         return []
 
+    def _assembled(self, ledger: Ledger, output: Path) -> Columns:
+        form = self._spec.settings.effective_format()
+        return assemble(ledger, self._folder, output, form, own=self._reporter.own)
+
     def end(self, stop: Stop | None, committer: Committer, ledger: Ledger) -> None:
         """Bring the job into its last state; with None for `stop` it stays as it is, for the next host."""
+        # In Finalizing nobody can ask for it any more, so a run that has its output is never canceled.
+        if self._reporter.cancel_requested:
+            stop = _CANCELED
         if stop is None:
             self._reporter.say("the host was stopped; the next host goes on from here")
             return
-        if self._reporter.record.status is JobStatus.CANCEL_REQUESTED:
-            stop = Stop(Outcome.CANCELED, "canceled", "canceled")
-        stop = with_file(stop, self._plan)
-        completed = stop.outcome is Outcome.COMPLETED
+        self._reporter.confirm()
         failpoints.hit("end.before_spool")
-        if completed and not committer.progress().files_failed:
-            shutil.rmtree(spool_of(self._folder), ignore_errors=True)
+        if stop.outcome is Outcome.COMPLETED and not committer.progress().files_failed:
+            with self._reporter.fence():
+                retire_spool(self._folder)
+        else:
+            # Nobody is at work on this run any more either.
+            forget_earlier(self._folder, self._epoch + 1, ledger.segments_in_use())
+        try:
+            self._report(stop, committer, ledger)
+        except StateError:
+            if not self._reporter.cancel_requested:
+                raise
+            self._report(_CANCELED, committer, ledger)
+        forget_retired(self._folder)
+
+    def _report(self, stop: Stop, committer: Committer, ledger: Ledger) -> None:
         self._reporter.end(
-            stop,
+            with_file(stop, self._plan),
             committer,
             ledger,
             self._plan,
-            output=self.output if completed else None,
+            output=self.output if stop.outcome is Outcome.COMPLETED else None,
             restarted=self._restarted,
         )

@@ -118,11 +118,18 @@ class InstanceSized:
 
 @dataclass(frozen=True, slots=True)
 class LeaseReturned:
-    """A lease came back: some members have an attempt, the others were not begun."""
+    """A lease came back: some members have an attempt, the others were not begun.
+
+    Attributes
+    ----------
+    running
+        The member that takes long: the lease goes on with it alone.
+    """
 
     number: int
     attempts: tuple[Attempt, ...]
     given_back: tuple[Member, ...] = ()
+    running: Member | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,11 +142,14 @@ class LeaseLost:
         Whether its scoring process had begun the lone member.
     others_lived
         Whether other workers of the cluster lived on.
+    in_order
+        Whether the worker ended because it was told to, which proves nothing against anybody.
     """
 
     number: int
     begun: bool = True
     others_lived: bool = True
+    in_order: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,18 +9,31 @@ import json
 import shutil
 import tempfile
 import threading
+import traceback
 from collections import OrderedDict
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from batchmagic.errors import ComputeError
+from batchmagic.disk import disk_error, is_about_disk
+from batchmagic.errors import ComputeError, DiskError
 from batchmagic.scoring.log_limits import LogLimiter
+from batchmagic.scoring.memory_watch import MemoryWatch
+from batchmagic.scoring.private_temp import clear_folder, make_temporary, remove_work
 from batchmagic.scoring.segments import MemoryWriter, SegmentWriter
 from batchmagic.scoring.slot import Slot, SlotSpec
 from batchmagic.scoring.spool import begun_mark, shares_folder, spool_of
 from batchmagic.scoring.template import Template
-from batchmagic.scoring.wire import INIT_FAILED, STOPPED, UNKNOWN_JOB, LeaseReply, LeaseRequest
+from batchmagic.scoring.wire import (
+    BROKEN,
+    DISK_FAILED,
+    INIT_FAILED,
+    STOPPED,
+    UNKNOWN_JOB,
+    LeaseReply,
+    LeaseRequest,
+)
+from batchmagic.workspace.folders import folder_in
 
 if TYPE_CHECKING:
     from batchmagic.scoring.channel import Channel
@@ -57,7 +70,16 @@ def run_lease(frame: bytes) -> bytes:
     job = _jobs.get(request.job)
     if job is None:
         return LeaseReply(outcome=UNKNOWN_JOB).pack()
-    return job.run(request).pack()
+    try:
+        return job.run(request).pack()
+    except Exception as error:  # noqa: BLE001 -- a defect of ours; Dask would tell it like the loss of this worker
+        problem = {
+            "type": type(error).__name__,
+            "message": str(error),
+            "phase": "engine",
+            "traceback": traceback.format_exc(),
+        }
+        return LeaseReply(outcome=BROKEN, error=problem).pack()
 
 
 def end_job(key: str) -> None:
@@ -93,6 +115,10 @@ def _template_key(interpreter: str, variables: dict[str, str], preload: list[str
     return json.dumps([interpreter, sorted(variables.items()), preload])
 
 
+def _disk_failed(error: DiskError) -> LeaseReply:
+    return LeaseReply(outcome=DISK_FAILED, error=error.told())
+
+
 class InstanceJob:
     """The slots and the template of one job on one instance.
 
@@ -112,6 +138,8 @@ class InstanceJob:
         self._slots: list[Slot] = []
         self._free: list[Slot] = []
         self._slot_free = threading.Condition()
+        # By the number of their lease: slots that await a member at which the lease was cut.
+        self._carried: dict[int, Slot] = {}
         self._stopped = False
         self._limiter = LogLimiter(self._make("logs/user"))
         self._template_key = _template_key(spec["interpreter"], spec["variables"], spec["preload"])
@@ -121,28 +149,54 @@ class InstanceJob:
             template = Template(spec["interpreter"], spec["variables"], spec["preload"], log)
             template.start()
         self._template = template
+        self._work = self._make(f"work/{spec['epoch']}/{spec['instance']}")
+        base = spec["variables"].get("TMPDIR")
+        self._temporary = make_temporary(self._work, base) if spec["private_tmp"] else None
+        limit = spec["memory_limit"]
+        self._memory = MemoryWatch(limit, lambda: tuple(self._slots)) if limit else None
 
     def run(self, lease: LeaseRequest) -> LeaseReply:
         """Score a lease in the next free slot."""
-        slot = self._take_slot(lease.slots)
+        try:
+            reply = self._scored(lease)
+        except DiskError as error:
+            return _disk_failed(error)
+        except OSError as error:
+            if not is_about_disk(error):
+                raise
+            return _disk_failed(disk_error(error, error.filename or self._folder))
+        return reply if self._shares else replace(reply, logs=self._new_logs())
+
+    def _scored(self, lease: LeaseRequest) -> LeaseReply:
+        with self._slot_free:
+            carrying = self._carried.pop(lease.number, None)
+        slot = carrying or self._take_slot(lease.slots)
         if slot is None:
             return LeaseReply(outcome=STOPPED)
+        reply = None
         try:
-            reply = slot.score(lease, lambda: self._mark_begun(lease))
+            reply = slot.resume() if carrying else slot.score(lease, lambda: self._mark_begun(lease))
+            if reply.carried:
+                self._mark_begun(lease, carried=True)
         except ComputeError as error:
             problem = {"type": "InterpreterFailed", "message": str(error), "phase": "init"}
             reply = LeaseReply(outcome=INIT_FAILED, error=problem)
         finally:
             with self._slot_free:
-                self._free.append(slot)
-                self._slot_free.notify()
-        return reply if self._shares else replace(reply, logs=self._new_logs())
+                if reply is not None and reply.carried and not self._stopped:
+                    self._carried[lease.number] = slot
+                else:
+                    self._free.append(slot)
+                    self._slot_free.notify()
+        return reply
 
     def close(self) -> None:
         """End all scoring processes; leases that are still here return as stopped."""
         with self._slot_free:
             busy = [slot for slot in self._slots if slot not in self._free]
             self._stopped = True
+            self._free += self._carried.values()
+            self._carried.clear()
             self._slot_free.notify_all()
         for slot in busy:
             slot.stop()
@@ -155,7 +209,9 @@ class InstanceJob:
         if self._template.is_alive:
             _keep_template(self._template_key, self._template)
         self._limiter.close()
-        shutil.rmtree(self._folder / "work" / self._spec["instance"], ignore_errors=True)
+        if self._memory is not None:
+            self._memory.close()
+        remove_work(self._work)
         if not self._shares:
             shutil.rmtree(self._folder, ignore_errors=True)
 
@@ -189,14 +245,16 @@ class InstanceJob:
             init_timeout=spec["init_timeout"],
             code_dir=spec["child"]["code_dir"],
         )
-        return Slot(slot, self._start_child, sink)
+        return Slot(slot, self, sink)
 
     def _child_spec(self, index: int) -> dict[str, Any]:
         instance, process = self._spec["instance"], f"process{index:03d}"
+        own = {"tmp": str(self._temporary / str(index))} if self._temporary is not None else {}
         return {
             **self._spec["child"],
+            **own,
             "agent_name": process,
-            "cwd": str(self._make(f"work/{instance}") / process),
+            "cwd": str(self._work / process),
             "stdout": str(self._make(f"logs/user/stdout/{instance}") / f"{process}.stdout.txt"),
             "stderr": str(self._make(f"logs/user/stderr/{instance}") / f"{process}.stderr.txt"),
             "entry_log": str(self._make(f"logs/user/entry_script_log/{instance}") / f"{process}.log.txt"),
@@ -204,11 +262,11 @@ class InstanceJob:
         }
 
     def _make(self, relative: str) -> Path:
-        folder = self._folder / relative
-        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        return folder
+        # Never the job's folder itself: a workspace that was moved is not begun anew in its old place.
+        return folder_in(self._folder, relative)
 
-    def _start_child(self, spec: dict[str, Any]) -> Channel:
+    def start_child(self, spec: dict[str, Any]) -> Channel:
+        """Start a scoring process, and the template anew if it was killed."""
         with self._slot_free:
             if not self._template.is_alive:
                 # It was killed from outside; its scoring processes went with it.
@@ -216,9 +274,19 @@ class InstanceJob:
                 self._template.start()
         return self._template.start_child(spec)
 
-    def _mark_begun(self, lease: LeaseRequest) -> None:
-        if lease.begun and self._shares:
-            begun_mark(self._job_folder, lease.number).touch()
+    def clear(self, spec: dict[str, Any]) -> None:
+        """Empty the folders in which a scoring process works: what its predecessor left is nothing to it."""
+        for name in ("cwd", "tmp"):
+            if spec.get(name):
+                clear_folder(Path(spec[name]))
+
+    def end_stopped_template(self) -> bool:
+        """End the template if somebody has stopped it, and return whether that was so."""
+        return self._template.end_if_stopped()
+
+    def _mark_begun(self, lease: LeaseRequest, *, carried: bool = False) -> None:
+        if (lease.begun or carried) and self._shares:
+            begun_mark(self._job_folder, self._spec["epoch"], lease.number).touch()
 
     def _new_logs(self) -> tuple[tuple[str, bytes], ...]:
         """Return what the log files gained since the last lease, for the driver to write down."""

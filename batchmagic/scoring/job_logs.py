@@ -2,20 +2,25 @@
 
 from __future__ import annotations
 
+import contextlib
 import csv
 import datetime as dt
+import io
+import posixpath
+from itertools import chain
 from typing import TYPE_CHECKING, Any
 
-from batchmagic.scoring.attempt_report import COLUMNS, commit_row, failed_row
+from batchmagic.scoring.attempt_report import COLUMNS, commit_row, failed_row, short_reason
 from batchmagic.scoring.error_text import error_report
-from batchmagic.scoring.plan import replace_file
 from batchmagic.words import clock, counted
+from batchmagic.workspace.folders import folder_in
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
     from pathlib import Path
 
     from batchmagic.entities.progress import Progress
+    from batchmagic.scoring.own_files import OwnFiles
     from batchmagic.scoring.plan import Plan
     from batchmagic.workspace.ledger import Ledger
 
@@ -38,28 +43,28 @@ def now() -> str:
 
 
 class JobLogs:
-    """The log folder of a job, as its driver writes it."""
+    """The log folder of a job, as its driver writes it: only as long as it has the job, but for `driver`."""
 
-    def __init__(self, job_folder: Path) -> None:
+    def __init__(self, job_folder: Path, own: OwnFiles) -> None:
         self.folder = job_folder / "logs"
+        self._own = own
         self._user = self._make("user")
         self._report = self._make("sys/job_report") / "processed_mini-batches.csv"
         (self.folder / "readme.txt").write_text(_README, encoding="utf-8")
-        if not self._report.exists():
-            self._report.write_text(",".join(COLUMNS) + "\n", encoding="utf-8")
+        with contextlib.suppress(FileExistsError), self._report.open("x", encoding="utf-8") as file:
+            file.write(",".join(COLUMNS) + "\n")
         self._last_line = ""
+        for folder in (self.folder, self._user, self._report.parent):
+            own.forget_earlier(folder)
 
     def _make(self, relative: str) -> Path:
-        folder = self.folder / relative
-        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        return folder
+        return folder_in(self.folder.parent, f"{self.folder.name}/{relative}")
 
     def overview(self, line: str) -> None:
         """Add a dated line to job_progress_overview.txt, unless it says what the last one said."""
         if line != self._last_line:
             self._last_line = line
-            with (self._user / "job_progress_overview.txt").open("a", encoding="utf-8") as file:
-                file.write(f"{now()} {line}\n")
+            self._own.append(self._user / "job_progress_overview.txt", f"{now()} {line}\n".encode())
 
     def driver(self, line: str) -> None:
         """Add a dated line to the driver's own log."""
@@ -70,55 +75,57 @@ class JobLogs:
         """Rewrite job_error.txt from the ledger."""
         groups = ledger.error_groups()
         if groups:
-            replace_file(self._user / "job_error.txt", error_report(groups).encode("utf-8", "replace"))
+            self._own.replace(self._user / "job_error.txt", error_report(groups).encode("utf-8", "replace"))
 
     def init_error(self, error: dict[str, Any]) -> None:
         """Write job_error.txt for a job that died in import or init()."""
         text = f"{error['type']}: {error['message']}\n\n{error.get('traceback') or ''}\n"
-        replace_file(self._user / "job_error.txt", text.encode("utf-8", "replace"))
+        self._own.replace(self._user / "job_error.txt", text.encode("utf-8", "replace"))
 
     def result(self, text: str) -> None:
         """Write job_result.txt."""
-        replace_file(self._user / "job_result.txt", text.encode("utf-8", "replace"))
+        self._own.replace(self._user / "job_result.txt", text.encode("utf-8", "replace"))
 
     def append(self, name: str, text: bytes) -> None:
         """Add what an instance's own log file gained."""
-        path = self.folder / name
-        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        with path.open("ab") as file:
-            file.write(text)
+        path = self._make(posixpath.dirname(name)) / posixpath.basename(name)
+        self._own.append(path, text)
 
     def attempts(self, rows: Iterable[Sequence[Any]]) -> None:
         """Add attempts to processed_mini-batches.csv."""
-        with self._report.open("a", encoding="utf-8", newline="") as file:
-            csv.writer(file).writerows(rows)
+        text = io.StringIO(newline="")
+        csv.writer(text).writerows(rows)
+        self._own.append(self._report, text.getvalue().encode("utf-8", "backslashreplace"))
 
     def rewrite_attempts(self, ledger: Ledger, plan: Plan) -> None:
         """Write processed_mini-batches.csv anew from the ledger, for a job that more than one host has driven."""
-        temporary = self._report.with_name(".report.tmp")
-        with temporary.open("w", encoding="utf-8", newline="") as file:
+        with self._own.temporary(self._report).open("w", encoding="utf-8", newline="") as file:
             writer = csv.writer(file)
             writer.writerow(COLUMNS)
             for failure in ledger.iter_failures():
                 files = 1 if failure.part else plan.files_in(failure.mini_batch)
                 writer.writerow(failed_row(failure, files))
             writer.writerows(commit_row(c) for c in ledger.iter_commits() if c.ok)
-        temporary.replace(self._report)
+        self._own.publish(self._report)
 
     def failed_files(self, ledger: Ledger, plan: Plan) -> None:
         """Write failed_files.csv: file, mini-batch, reason. Without failed files there is none."""
-        failed = ledger.failed()
-        if not failed:
+        target = self.folder / "failed_files.csv"
+        failed = ledger.iter_failed()
+        first = next(failed, None)
+        if first is None:
             # What failed in an earlier run may have been scored again.
-            (self.folder / "failed_files.csv").unlink(missing_ok=True)
+            self._own.remove(target)
             return
-        temporary = self.folder / ".failed_files.tmp"
-        with temporary.open("w", encoding="utf-8", errors="surrogateescape", newline="") as file:
+        with self._own.temporary(target).open(
+            "w", encoding="utf-8", errors="surrogateescape", newline=""
+        ) as file:
             writer = csv.writer(file)
             writer.writerow(("file", "mini_batch", "reason"))
-            for mini_batch, part, reason in failed:
-                writer.writerows((name, mini_batch, reason) for name in plan.paths_of(mini_batch, part))
-        temporary.replace(self.folder / "failed_files.csv")
+            for mini_batch, part, reason in chain([first], failed):
+                said = short_reason(reason)
+                writer.writerows((name, mini_batch, said) for name in plan.paths_of(mini_batch, part))
+        self._own.publish(target)
 
 
 def progress_line(progress: Progress, left: float | None) -> str:

@@ -41,12 +41,15 @@ class LogLimiter:
         limit_logs(self._folder)
 
     def _watch(self) -> None:
-        while not self._end.wait(_SECONDS):
-            limit_logs(self._folder)
+        pause = _SECONDS
+        while not self._end.wait(pause):
+            # A flood comes at a gigabyte a second.
+            pause = _SECONDS / 10 if limit_logs(self._folder) else _SECONDS
 
 
-def limit_logs(folder: Path, *, file_limit: int = FILE_LIMIT, job_limit: int = JOB_LIMIT) -> None:
-    """Bring every log file below `folder` within its limit; all of them together within the job's."""
+def limit_logs(folder: Path, *, file_limit: int = FILE_LIMIT, job_limit: int = JOB_LIMIT) -> bool:
+    """Bring every log file below `folder` within its limit, all of them within the job's; return whether any was not."""
+    cut = False
     taken = {}
     for path in folder.rglob("*.txt"):
         with contextlib.suppress(FileNotFoundError):
@@ -55,6 +58,8 @@ def limit_logs(folder: Path, *, file_limit: int = FILE_LIMIT, job_limit: int = J
     for path, size in taken.items():
         if size > file_limit or (over and size > 4 * (FIRST_BYTES + LAST_BYTES)):
             _drop_middle(path)
+            cut = True
+    return cut
 
 
 def _drop_middle(path: Path) -> None:

@@ -23,3 +23,7 @@ class Capacity:
 
     cores: int
     memory: int
+
+    def share(self, instances: int) -> tuple[int, int]:
+        """Return cores and memory for each of so many instances."""
+        return max(1, self.cores // instances), self.memory // instances

@@ -7,28 +7,37 @@ need no memory.
 
 from __future__ import annotations
 
+import contextlib
 import json
 import mmap
 import os
 import struct
+import zlib
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Self
 
 from batchmagic import failpoints
-from batchmagic.errors import InputError
+from batchmagic.disk import told
+from batchmagic.errors import DiskError, InputError, JobCorrupted
+from batchmagic.workspace.outside import from_root
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
     from pathlib import Path
+
+    from batchmagic.scoring.own_files import OwnFiles
 
 _OFFSET = struct.Struct(">Q")
 _FOLDER = "manifest"
 _LINES = "manifest.jsonl"
 _INDEX = "manifest.idx"
 _ABOUT = "plan.json"
+_CHECKS = "crc32"
+_GONE = "it is gone, though the job has begun"
+_FEW = 1000
 
 
-def list_files(root: Path, *, recursive: bool) -> list[str]:
+def list_files(root: Path, *, recursive: bool, meanwhile: Callable[[], None] = lambda: None) -> list[str]:
     """Return the files of an input, relative to `root`, sorted.
 
     Parameters
@@ -37,6 +46,8 @@ def list_files(root: Path, *, recursive: bool) -> list[str]:
         A folder, or one file (which is then the only entry).
     recursive
         Whether to enter folders. Links to folders are not entered: they may lead in a circle.
+    meanwhile
+        Called after each thousand files; what it raises ends the listing.
 
     Raises
     ------
@@ -46,7 +57,11 @@ def list_files(root: Path, *, recursive: bool) -> list[str]:
     try:
         if root.is_file():
             return [root.name]
-        found = list(_walk(root, "", recursive=recursive))
+        found = []
+        for name in _walk(root, "", recursive=recursive):
+            found.append(name)
+            if not len(found) % _FEW:
+                meanwhile()
     except OSError as error:
         raise InputError(
             f"The input {str(root)!r} cannot be read: {error.strerror}.", target="input"
@@ -85,34 +100,83 @@ class Plan:
     _index: mmap.mmap
 
     @classmethod
-    def make(cls, job_folder: Path, source: Path, *, mini_batch_size: int, recursive: bool) -> Self:
+    def make(
+        cls,
+        job_folder: Path,
+        source: Path,
+        *,
+        mini_batch_size: int,
+        recursive: bool,
+        meanwhile: Callable[[], None] = lambda: None,
+        own: OwnFiles | None = None,
+        begun: bool = False,
+    ) -> Self:
         """Return the plan of a job, made now if the job has none yet.
 
         The input is listed only the first time, so that a resume plans the same mini-batches whatever
         has happened in the input folder since.
 
+        Parameters
+        ----------
+        meanwhile
+            Called now and then; what it raises leaves the job without a plan.
+        own
+            How the driver that makes it writes: of two that make one, the first one's is the plan.
+        begun
+            The job has begun before: it must have a plan. The input may be another by now, and none is made.
+
         Raises
         ------
         InputError
             If there is no file to score.
+        JobCorrupted
+            If the plan is damaged, or gone though the job has begun.
         """
         folder = job_folder / _FOLDER
-        if not (folder / _ABOUT).exists():
-            files = list_files(source, recursive=recursive)
+        if not begun and not cls.is_made(job_folder):
+            files = list_files(source, recursive=recursive, meanwhile=meanwhile)
             if not files:
                 hint = "" if recursive else "Files in nested folders are read with --recursive."
                 raise InputError(f"The input {str(source)!r} has no files.", target="input", hint=hint)
             failpoints.hit("plan.listed")
             root = source.parent if source.is_file() else source
-            _write(folder, root, files, mini_batch_size)
+            _write(own.temporary(folder) if own else folder, root, files, mini_batch_size)
+            if own:
+                own.publish_folder(folder, whole=folder / _ABOUT)
+                own.forget_earlier(job_folder, _FOLDER)
+            failpoints.hit("plan.after_about")
         return cls.open(job_folder)
+
+    @staticmethod
+    def is_made(job_folder: Path) -> bool:
+        """Return whether the job has its plan."""
+        return (job_folder / _FOLDER / _ABOUT).exists()
 
     @classmethod
     def open(cls, job_folder: Path) -> Self:
-        """Return the plan that was made for the job."""
+        """Return the plan that was made for the job.
+
+        Raises
+        ------
+        JobCorrupted
+            If it is damaged or gone.
+        """
         folder = job_folder / _FOLDER
-        about = json.loads((folder / _ABOUT).read_text())
-        return cls(_lines=_map(folder / _LINES), _index=_map(folder / _INDEX), **about)
+        try:
+            about = json.loads((folder / _ABOUT).read_bytes())
+            checks = about.pop(_CHECKS, None)
+            about["root"] = str((_workspace_of(job_folder) / about["root"]).resolve())
+            plan = cls(_lines=_map(folder / _LINES), _index=_map(folder / _INDEX), **about)
+        except FileNotFoundError as error:
+            raise JobCorrupted(path=str(error.filename), reason=_GONE) from error
+        except (ValueError, TypeError, AttributeError, KeyError) as error:
+            raise JobCorrupted(path=str(folder), reason=f"it holds no plan: {error}") from error
+        found = [zlib.crc32(plan._lines), zlib.crc32(plan._index)]
+        for name, now, planned in zip((_LINES, _INDEX), found, checks or found, strict=True):
+            if now != planned:
+                plan.close()
+                raise JobCorrupted(path=str(folder / name), reason="it is not what was planned")
+        return plan
 
     def paths_of(self, mini_batch: int, part: int = 0) -> list[str]:
         """Return the files of a mini-batch relative to `root`, or only its file number `part`."""
@@ -144,6 +208,10 @@ class Plan:
         return offset
 
 
+def _workspace_of(job_folder: Path) -> Path:
+    return job_folder.parent.parent
+
+
 def _map(path: Path) -> mmap.mmap:
     with path.open("rb") as file:
         return mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
@@ -151,36 +219,69 @@ def _map(path: Path) -> mmap.mmap:
 
 def _write(folder: Path, root: Path, files: list[str], size: int) -> None:
     """Write the manifest; the description comes last, so that it says that the other two are whole."""
+    try:
+        with told(folder):
+            _write_manifest(folder, root, files, size)
+    except DiskError:
+        # Half a manifest is of no use; on a full disk its room is.
+        for name in (_LINES, _INDEX):
+            with contextlib.suppress(OSError):
+                (folder / name).unlink(missing_ok=True)
+        raise
+
+
+def _write_manifest(folder: Path, root: Path, files: list[str], size: int) -> None:
     folder.mkdir(mode=0o700, exist_ok=True)
     offset = 0
     count = 0
+    checks = [0, 0]
     with (folder / _LINES).open("wb") as lines, (folder / _INDEX).open("wb") as index:
         for first in range(0, len(files), size):
             # ASCII JSON keeps names that are not UTF-8: they are lone surrogates, which UTF-8 refuses.
             line = json.dumps(files[first : first + size]).encode("ascii") + b"\n"
-            index.write(_OFFSET.pack(offset))
+            entry = _OFFSET.pack(offset)
+            index.write(entry)
             lines.write(line)
+            checks = [zlib.crc32(line, checks[0]), zlib.crc32(entry, checks[1])]
             offset += len(line)
             count += 1
         for file in (lines, index):
             file.flush()
             os.fsync(file.fileno())
-    about = {"root": str(root.resolve()), "files": len(files), "mini_batches": count, "mini_batch_size": size}
+    place = from_root(_workspace_of(folder.parent).resolve(), root.resolve())
+    about = {
+        "root": place,
+        "files": len(files),
+        "mini_batches": count,
+        "mini_batch_size": size,
+        _CHECKS: checks,
+    }
     failpoints.hit("plan.before_about")
     replace_file(folder / _ABOUT, json.dumps(about).encode("ascii"))
-    failpoints.hit("plan.after_about")
 
 
 def replace_file(path: Path, content: bytes) -> None:
-    """Let `path` hold `content`, or what it held before if this is interrupted."""
+    """Let `path` hold `content`, or what it held before if this is interrupted.
+
+    Raises
+    ------
+    DiskError
+        If the disk does not take it.
+    """
     temporary = path.with_name(f".{path.name}.tmp")
-    with temporary.open("wb") as file:
-        file.write(content)
-        file.flush()
-        os.fsync(file.fileno())
-    failpoints.hit("file.before_rename")
-    temporary.replace(path)
-    sync_folder(path.parent)
+    with told(path):
+        try:
+            with temporary.open("wb") as file:
+                file.write(content)
+                file.flush()
+                os.fsync(file.fileno())
+            failpoints.hit("file.before_rename")
+            temporary.replace(path)
+        except OSError:
+            with contextlib.suppress(OSError):  # the first error is the one to tell
+                temporary.unlink(missing_ok=True)
+            raise
+        sync_folder(path.parent)
 
 
 def sync_folder(folder: Path) -> None:

@@ -5,15 +5,18 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING
 
-from batchmagic import failpoints
+from batchmagic import failpoints, surroundings
 from batchmagic.entities.status import JobStatus
-from batchmagic.errors import Fenced, StateError
+from batchmagic.errors import BatchMagicError, Fenced, StateError
 from batchmagic.scoring.error_text import result_report
 from batchmagic.scoring.events import Outcome
 from batchmagic.scoring.job_logs import JobLogs, progress_line
+from batchmagic.scoring.own_files import OwnFiles
 from batchmagic.scoring.verdict import STATUS, closing_words, job_error, verdict
+from batchmagic.workspace.ledger import Ledger
 
 if TYPE_CHECKING:
+    from contextlib import AbstractContextManager
     from pathlib import Path
     from typing import Any
 
@@ -23,10 +26,10 @@ if TYPE_CHECKING:
     from batchmagic.workspace import Workspace
     from batchmagic.workspace.claims import Claim
     from batchmagic.workspace.job_records import JobRecord
-    from batchmagic.workspace.ledger import Ledger
 
 _ROW_SECONDS = 0.4
 _LOG_SECONDS = 1.0
+_FAILURES_REST = 20
 
 
 class Reporter:
@@ -42,12 +45,26 @@ class Reporter:
 
     def __init__(self, workspace: Workspace, record: JobRecord, claim: Claim) -> None:
         self._jobs = workspace.jobs
+        self._claims = workspace.claims
         self._claim = claim
         self.record = record
-        self.logs = JobLogs(workspace.job_dir(record.name))
+        self._folder = workspace.job_dir(record.name)
+        self.own = OwnFiles(epoch=claim.epoch, fence=self.fence)
+        self.logs = JobLogs(self._folder, self.own)
         self._detail = ""
         self._row_time = 0.0
         self._log_time = 0.0
+        self._failures_due = 0.0
+
+    def tell_run(self) -> None:
+        """Say in the overview what scores this run, and in what kind of session it lives."""
+        spec = self.record.spec
+        self.logs.overview(
+            f"Run {self.record.run}, version {spec.deployment_version} of {spec.endpoint}/{spec.deployment}, "
+            f"scores with {spec.interpreter.executable} (Python {spec.interpreter.version}), "
+            f"environment {spec.environment or 'none'}."
+        )
+        self.logs.overview(surroundings.sentence(surroundings.layers()))
 
     def say(self, detail: str) -> None:
         """Show what the job waits for or does, in words."""
@@ -55,15 +72,30 @@ class Reporter:
             self._detail = detail
             self._jobs.set_detail(self.record.name, detail, claim=self._claim)
 
+    def confirm(self) -> None:
+        """Raise `Fenced` unless the job is still ours."""
+        self._jobs.set_detail(self.record.name, self._detail, claim=self._claim)
+
+    def fence(self) -> AbstractContextManager[None]:
+        """Return a context for a short act on the job's files: nobody takes the job over before its end."""
+        return self._claims.guard(self._claim)
+
     def move(self, status: JobStatus, detail: str = "") -> None:
         """Bring the job into `status`; if a cancel came first, `record` says so afterwards."""
         try:
-            self.record = self._jobs.transition(self.record.name, status, detail=detail, claim=self._claim)
+            self.record = self._transition(status, detail=detail)
             self._detail = detail
         except StateError:
             self.record = self._jobs.get(self.record.name)
-            if self.record.status is not JobStatus.CANCEL_REQUESTED:
+            if self.record.status not in {JobStatus.CANCEL_REQUESTED, JobStatus.CANCELED}:
                 raise
+
+    def _transition(
+        self, status: JobStatus, *, detail: str, error: dict[str, Any] | None = None
+    ) -> JobRecord:
+        """Bring the job into `status`, but only in the run that this is about."""
+        name, run = self.record.name, self.record.run
+        return self._jobs.transition(name, status, detail=detail, error=error, claim=self._claim, run=run)
 
     def show(
         self, committer: Committer, ledger: Ledger, plan: Plan, *, running: int, force: bool = False
@@ -78,10 +110,12 @@ class Reporter:
         if force or now - self._log_time >= _LOG_SECONDS:
             self._log_time = now
             self.logs.overview(progress_line(progress, committer.seconds_left))
-            if committer.failures_seen:
+            if committer.failures_seen and now >= self._failures_due:
                 committer.failures_seen = False
                 self.logs.errors(ledger)
                 self.logs.failed_files(ledger, plan)
+                # Both are written whole: the more there is in them, the rarer.
+                self._failures_due = time.monotonic() + _FAILURES_REST * (time.monotonic() - now)
         return True
 
     @property
@@ -114,23 +148,59 @@ class Reporter:
         self.logs.overview(words)
         self._jobs.set_progress(self.record.name, progress, claim=self._claim)
         failpoints.hit("end.before_terminal")
-        self._jobs.transition(
-            self.record.name,
+        self._transition(
             STATUS[stop.outcome],
             detail=closing_words(stop, progress, self.record.spec.settings),
             error=job_error(stop),
-            claim=self._claim,
         )
         failpoints.hit("end.after_terminal")
 
+    def cancel(self) -> None:
+        """Bring a job to Canceled that nobody is at work on: it is not planned, or cannot go on."""
+        self._last_counters()
+        self.logs.result(f"Job {self.record.name}: Canceled\n")
+        self.logs.overview("Canceled")
+        self._transition(JobStatus.CANCELED, detail="canceled")
+
     def fail(self, error: dict[str, Any], message: str) -> None:
-        """Make the job fail for a reason that is none of the script's."""
-        self.logs.result(f"Job {self.record.name}: Failed: {message}\n")
-        self.logs.overview(f"Failed: {message}")
-        whole = {**error, "verdict": message}
+        """Make the job fail for a reason that is none of the script's; one that is to be canceled is Canceled."""
         try:
-            self._jobs.transition(
-                self.record.name, JobStatus.FAILED, detail=message, error=whole, claim=self._claim
-            )
+            status = self._jobs.get(self.record.name).status
+            if status.is_terminal:
+                self.logs.driver(f"this came after the end of the job: {message}")
+            elif status is JobStatus.CANCEL_REQUESTED:
+                self.cancel()
+            else:
+                self._fail({**error, "verdict": message}, message)
         except (StateError, Fenced) as late:
             self.logs.driver(f"the job could not be marked as failed: {late}")
+
+    def _fail(self, error: dict[str, Any], message: str) -> None:
+        self._last_counters()
+        self.logs.result(f"Job {self.record.name}: Failed: {message}\n")
+        self.logs.overview(f"Failed: {message}")
+        try:
+            self._transition(JobStatus.FAILED, detail=message, error=error)
+        except StateError:
+            if not self.cancel_requested:
+                raise
+            self.cancel()
+
+    def _last_counters(self) -> None:
+        """Show what the ledger has: what was shown last may be older."""
+        try:
+            ledger = Ledger.open(self._folder, readonly=True)
+        except FileNotFoundError:
+            return
+        except BatchMagicError as error:
+            self.logs.driver(f"the counters could not be read: {error}")
+            return
+        shown = self._jobs.get(self.record.name).progress.mini_batches
+        try:
+            stored = ledger.progress().mini_batches
+            if not stored or stored != (shown or stored):
+                return  # it is not this job's: that is what the job ends for
+            progress = ledger.recount()
+        finally:
+            ledger.close()
+        self._jobs.set_progress(self.record.name, progress, claim=self._claim)

@@ -5,14 +5,18 @@ What lies in a segment counts for nothing until the ledger names it.
 
 from __future__ import annotations
 
+import contextlib
 import os
 import zlib
 from typing import TYPE_CHECKING
 
 from batchmagic import failpoints
+from batchmagic.disk import disk_error
+from batchmagic.scoring.plan import sync_folder
 from batchmagic.scoring.spool import MAX_SEGMENT
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
 Place = tuple[str, int, int, int]
@@ -20,6 +24,9 @@ Place = tuple[str, int, int, int]
 
 class SegmentWriter:
     """Appends the rows of one writer (a slot, or the driver) to segments of its own.
+
+    After an error of the disk the segment is given up, with all in it that was not synced: what a failed sync
+    leaves nobody knows, so it is never tried again. The next mini-batch opens another.
 
     Parameters
     ----------
@@ -36,6 +43,7 @@ class SegmentWriter:
         self._descriptor: int | None = None
         self._name = ""
         self._offset = 0
+        self._synced = 0
         self._crc = 0
         self._start = 0
         self._buffer: list[bytes] = []
@@ -55,7 +63,8 @@ class SegmentWriter:
         self._buffer.append(bytes(data))
         self._buffered += len(data)
         if self._buffered >= 1 << 20:
-            self._flush()
+            with self._giving_up():
+                self._flush()
 
     def end(self) -> Place:
         """Return where the rows of the mini-batch are: segment, offset, length, crc."""
@@ -66,44 +75,68 @@ class SegmentWriter:
         return ()
 
     def sync(self) -> None:
-        """Make all that was written survive a loss of power. Only then may the ledger name it."""
-        self._flush()
-        if self._descriptor is not None:
+        """Make all that was written survive a loss of power. Only then may the ledger name it.
+
+        Raises
+        ------
+        DiskError
+            If that is not possible; nothing since the last sync may be named then.
+        """
+        if self._descriptor is None:
+            return
+        with self._giving_up():
+            self._flush()
             failpoints.hit("spool.before_sync")
             os.fdatasync(self._descriptor)
-            failpoints.hit("spool.after_sync")
+        self._synced = self._offset
+        failpoints.hit("spool.after_sync")
 
     def close(self) -> None:
-        """Close the segment; the next write opens another."""
-        if self._descriptor is not None:
-            self._flush()
-            os.close(self._descriptor)
-            self._descriptor = None
+        """Close the segment; what was not synced is named nowhere. The next mini-batch opens another."""
+        descriptor, self._descriptor = self._descriptor, None
+        self._buffer.clear()
+        self._buffered = 0
+        if descriptor is not None:
+            os.close(descriptor)
 
     def _open_next(self) -> None:
         self.sync()
         self.close()
-        failpoints.hit("spool.before_open")
-        while self._descriptor is None:
-            self._name = f"{self._prefix}-{self._number}.seg"
-            self._number += 1
-            try:
-                flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
-                self._descriptor = os.open(self._folder / self._name, flags, 0o600)
-            except FileExistsError:
-                # A worker that was lost and replaced under the same name has left it.
-                continue
-        self._offset = 0
+        with self._giving_up():
+            failpoints.hit("spool.before_open")
+            while self._descriptor is None:
+                self._name = f"{self._prefix}-{self._number}.seg"
+                self._number += 1
+                try:
+                    flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
+                    self._descriptor = os.open(self._folder / self._name, flags, 0o600)
+                except FileExistsError:
+                    # A worker that was lost and replaced under the same name has left it.
+                    continue
+            self._offset = self._synced = 0
+            # Syncing a file does not make its name durable.
+            sync_folder(self._folder)
 
     def _flush(self) -> None:
-        if self._descriptor is None:
-            return
+        assert self._descriptor is not None  # noqa: S101 -- `begin` has opened it
         data = memoryview(b"".join(self._buffer))
         self._buffer.clear()
         self._buffered = 0
         while data:
             data = data[os.write(self._descriptor, data) :]
             failpoints.hit("spool.mid_write")
+
+    @contextlib.contextmanager
+    def _giving_up(self) -> Iterator[None]:
+        try:
+            yield
+        except OSError as error:
+            with contextlib.suppress(OSError):  # the first error is the one to tell
+                if self._descriptor is not None:
+                    # On a full disk this is the room in which the job can say so.
+                    os.ftruncate(self._descriptor, self._synced)
+                self.close()
+            raise disk_error(error, self._folder / self._name) from error
 
 
 class MemoryWriter:

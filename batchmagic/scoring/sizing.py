@@ -53,9 +53,11 @@ class LeaseSize:
         by_time = TARGET_SECONDS / max(self._seconds, 1e-7)
         by_bytes = MAX_BYTES / max(self._bytes, 1.0)
         by_tail = max(remaining / (2 * max(window, 1)) + 1, LEAST_SECONDS / max(self._seconds, 1e-7))
-        size = int(min(by_time, by_bytes, by_tail, MAX_MEMBERS, _GROWTH * self._last))
-        self._last = max(1, size)
-        return self._last
+        return max(1, int(min(by_time, by_bytes, by_tail, MAX_MEMBERS, _GROWTH * self._last)))
+
+    def leased(self, count: int) -> None:
+        """Remember the lease that was made: fewer than `next_size` said where the mini-batches were not in a row."""
+        self._last = count
 
 
 def slots_that_fit(*, cores: int, memory: int, peak: int) -> int:

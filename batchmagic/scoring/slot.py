@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-import os
-import re
-import signal
 import time
-from dataclasses import dataclass
-from pathlib import Path
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol
 
+from batchmagic.errors import ComputeError, DiskError
 from batchmagic.scoring.channel import Channel, Exited, TimedOut
-from batchmagic.scoring.child.failure import retitled
 from batchmagic.scoring.child.frames import Frame
 from batchmagic.scoring.events import Attempt, Kind, Member
+from batchmagic.scoring.process_end import ProcessEnd, is_lack_of_memory, tidy, with_files
 from batchmagic.scoring.wire import INIT_FAILED, RETURNED, STOPPED, LeaseReply, LeaseRequest
 
 if TYPE_CHECKING:
@@ -23,10 +20,11 @@ if TYPE_CHECKING:
 LEASE_BUDGET = 2.0
 LEASE_BYTES = 8 * 1024 * 1024
 DUMP_SECONDS = 0.5
-_KILL_SECONDS = 10.0
-_TAIL = 4096
-_FRAME_LINE = re.compile(r'File "(?P<file>.+)", line (?P<line>\d+) in (?P<function>.+)')
-_ESCAPE = re.compile(r"\\(?:x([0-9a-f]{2})|u([0-9a-f]{4})|U([0-9a-f]{8}))")
+# By then the process has seen that the budget is used up, and begins no other mini-batch.
+_CUT_SECONDS = LEASE_BUDGET + 0.5
+_KILL_SECONDS = 3.0
+_STARTED_SECONDS = 10.0
+_STARTS = 3
 
 
 class RowSink(Protocol):
@@ -73,6 +71,35 @@ class SlotSpec:
     code_dir: str | None
 
 
+@dataclass(slots=True)
+class _Course:
+    """A lease on its way through the scoring process: `left` are the members whose end is awaited."""
+
+    left: list[tuple[Member, list[str]]]
+    begun: float
+    started: float
+    cut_at: float
+    attempts: list[Attempt] = field(default_factory=list)
+
+    @property
+    def next_cut(self) -> float | None:
+        """When the lease is to be cut; None if nothing would be won by it."""
+        return self.cut_at if self.attempts or len(self.left) > 1 else None
+
+
+class Home(Protocol):
+    """What a slot asks of the instance that it belongs to."""
+
+    def start_child(self, spec: dict[str, Any]) -> Channel:
+        """Start a scoring process."""
+
+    def clear(self, spec: dict[str, Any]) -> None:
+        """Empty the folders in which a scoring process works."""
+
+    def end_stopped_template(self) -> bool:
+        """End the template if somebody has stopped it, and return whether that was so."""
+
+
 class Slot:
     """One slot of one job on one instance. One thread uses it at a time.
 
@@ -80,33 +107,51 @@ class Slot:
     ----------
     spec
         What it runs.
-    start_child
-        Starts a scoring process.
+    home
+        The instance's job that it belongs to.
     sink
         Takes the rows.
     """
 
-    def __init__(
-        self, spec: SlotSpec, start_child: Callable[[dict[str, Any]], Channel], sink: RowSink
-    ) -> None:
+    def __init__(self, spec: SlotSpec, home: Home, sink: RowSink) -> None:
         self.spec = spec
-        self._start_child = start_child
+        self._home = home
         self._sink = sink
         self._channel: Channel | None = None
         self._stopped = False
-        self._stderr_start = 0
-        self._dump_start = 0
+        self._end = ProcessEnd(spec.child, spec.code_dir)
+        self._course: _Course | None = None
+        self._too_big: tuple[int, int] | None = None
 
     def score(self, lease: LeaseRequest, mark_begun: Callable[[], None]) -> LeaseReply:
-        """Return what became of a lease. Rows that it names are durable then."""
+        """Return what became of a lease. Rows that it names are durable then.
+
+        A lease with a member that takes long is cut: the reply is `carried`, and says what has ended before it;
+        `resume` then awaits that member.
+
+        Raises
+        ------
+        DiskError
+            If the rows cannot be written; the mini-batches are not to blame, and nothing of the lease counts.
+        """
         if self._stopped:
             return LeaseReply(outcome=STOPPED)
         error = self._ensure_child()
         if error is not None:
             return LeaseReply(outcome=STOPPED if self._stopped else INIT_FAILED, error=error)
-        attempts = self._run(lease, mark_begun)
-        self._sink.sync()
-        return LeaseReply(outcome=RETURNED, attempts=tuple(attempts), rows=self._sink.take())
+        mark_begun()
+        self._send(lease)
+        return self._reply()
+
+    def resume(self) -> LeaseReply:
+        """Return what became of the member at which the last lease was cut.
+
+        Raises
+        ------
+        DiskError
+            As by `score`.
+        """
+        return LeaseReply(outcome=STOPPED) if self._stopped else self._reply()
 
     def stop(self) -> None:
         """End the scoring process at once; may be called from another thread while `score` runs."""
@@ -124,112 +169,209 @@ class Slot:
             channel.close()
         self._sink.close()
 
+    @property
+    def pid(self) -> int | None:
+        """The scoring process, where there is one."""
+        channel = self._channel
+        return channel.pid if channel is not None else None
+
+    def end_for_memory(self, pid: int, used: int, limit: int) -> None:
+        """End the scoring process `pid`, which uses too much memory; called from another thread."""
+        channel = self._channel
+        if channel is None or channel.pid != pid or self._too_big is not None:
+            return
+        self._too_big = used, limit
+        channel.order("dump")
+        time.sleep(DUMP_SECONDS / 5)
+        channel.order("kill")
+
     # --- the process
 
     def _ensure_child(self) -> dict[str, Any] | None:
         """Have a scoring process that has run ``init()``; return its error if it did not succeed."""
         if self._channel is not None:
-            return None
-        self._stderr_start = _size(Path(self.spec.child["stderr"]))
-        self._dump_start = _size(Path(self.spec.child["dump_file"]))
-        channel = self._start_child(self.spec.child)
-        self._channel = channel
-        if self._stopped:
-            channel.order("kill")
-        message = channel.receive(time.monotonic() + self.spec.init_timeout)
-        if isinstance(message, Frame) and message.header.get("ok"):
-            return None
-        error = self._init_error(channel, message)
+            if not self._channel.has_ended():
+                return None
+            # It ended between two leases, with nobody's mini-batch.
+            self._drop_child()
+        for left in reversed(range(_STARTS)):
+            try:
+                message = self._start()
+            except ComputeError:
+                if not left:
+                    raise
+                continue
+            if isinstance(message, Frame) and message.header.get("ok"):
+                return None
+            # Where the template was killed too, the script has nothing to do with it.
+            if self._stopped or not left or getattr(message, "status", 0) is not None:
+                break
+            self._drop_child()
+        error = self._init_error(message)
         self._drop_child()
         return error
 
-    def _init_error(self, channel: Channel, message: Frame | Exited | TimedOut) -> dict[str, Any]:
+    def _start(self) -> Frame | Exited | TimedOut:
+        """Return the first word, or the end, of a new scoring process."""
+        deadline = time.monotonic() + self.spec.init_timeout
+        self._home.clear(self.spec.child)
+        self._end.begin()
+        self._too_big = None
+        channel = self._channel = self._home.start_child(self.spec.child)
+        if self._stopped:
+            channel.order("kill")
+        message = channel.receive(min(deadline, time.monotonic() + _STARTED_SECONDS))
+        if isinstance(message, TimedOut) and channel.pid is None:
+            self._home.end_stopped_template()
+        return channel.receive(deadline) if isinstance(message, TimedOut) else message
+
+    def _init_error(self, message: Frame | Exited | TimedOut) -> dict[str, Any]:
         if isinstance(message, Frame):
-            error: dict[str, Any] = message.header.get("error") or {
-                "type": "Error",
-                "message": "init() failed",
-            }
-            return error
+            told = message.header.get("error") or {"message": "init() failed", "phase": "init"}
+            return tidy(told)
+        if self._too_big is not None:
+            return tidy(self._end.too_big("init", *self._too_big))
         if isinstance(message, TimedOut):
-            text = self._dump_and_kill(channel)
+            self._dump_and_kill()
             reason = f"init() took longer than {self.spec.init_timeout:g} s"
-            return {"type": "Timeout", "message": reason, "phase": "init", **self._stood_at(text)}
-        return {**self._crash_error(message), "phase": "init"}
+            return tidy(self._end.timeout("init", reason))
+        return tidy(self._end.death(message, "init"))
 
     def _drop_child(self) -> None:
-        if self._channel is not None:
-            self._channel.order("kill")
-            self._channel.wait_exit(time.monotonic() + _KILL_SECONDS)
-            self._channel.close()
+        channel, self._course = self._channel, None
+        if channel is not None:
+            self._kill(channel)
+            channel.close()
             self._channel = None
+
+    def _kill(self, channel: Channel) -> None:
+        channel.order("kill")
+        if isinstance(channel.wait_exit(time.monotonic() + _KILL_SECONDS), TimedOut):
+            # A template that somebody has stopped obeys nobody; its scoring processes end with it.
+            self._home.end_stopped_template()
+
+    def _dump_and_kill(self) -> None:
+        """Have the process write where it stands, also while C code holds the GIL; it is gone then."""
+        channel = self._channel
+        if channel is not None:
+            channel.order("dump")
+            channel.wait_exit(time.monotonic() + DUMP_SECONDS)
+            self._kill(channel)
 
     # --- mini-batches
 
-    def _run(self, lease: LeaseRequest, mark_begun: Callable[[], None]) -> list[Attempt]:
+    def _send(self, lease: LeaseRequest) -> None:
         channel = self._channel
         assert channel is not None  # noqa: S101 -- _ensure_child has run
         members = [[m.mini_batch, m.part, files] for m, files in zip(lease.members, lease.files, strict=True)]
-        mark_begun()
         channel.send({"op": "lease", "members": members, "budget": LEASE_BUDGET, "max_bytes": LEASE_BYTES})
-        attempts: list[Attempt] = []
-        begun = time.monotonic()
-        started = time.time()
-        while True:
-            self._sink.begin()
-            message = channel.receive(begun + self.spec.timeout, self._sink.write)
-            if isinstance(message, Frame) and message.header["op"] == "end":
-                return attempts
-            member = lease.members[len(attempts)]
-            attempt = self._attempt(member, message, started, time.monotonic() - begun)
-            if attempt is None:
-                return attempts
-            attempts.append(attempt)
-            if not isinstance(message, Frame):
-                self._drop_child()
-                return attempts
-            begun = time.monotonic()
-            started = time.time()
+        now = time.monotonic()
+        left = list(zip(lease.members, lease.files, strict=True))
+        self._course = _Course(left=left, begun=now, started=time.time(), cut_at=now + _CUT_SECONDS)
+        self._sink.begin()
 
-    def _attempt(
-        self, member: Member, message: Frame | Exited | TimedOut, started: float, seconds: float
-    ) -> Attempt | None:
-        """Return how the attempt ended, None if the job was stopped meanwhile: then nobody is to blame."""
-        if isinstance(message, Frame):
-            return self._reported(member, message, started)
-        if self._stopped:
+    def _reply(self) -> LeaseReply:
+        course = self._course
+        assert course is not None  # noqa: S101 -- _send has run
+        try:
+            carried = self._run(course)
+            self._sink.sync()
+        except (DiskError, OSError):
+            # It may be in the middle of a frame that nobody will read.
             self._drop_child()
-            return None
-        if isinstance(message, TimedOut):
-            return self._failed(member, Kind.TIMEOUT, self._timeout_error(), started, seconds)
-        error = self._crash_error(message)
-        kind = Kind.OUT_OF_MEMORY if error["type"] == "OutOfMemory" else Kind.CRASH
-        return self._failed(member, kind, error, started, seconds)
+            raise
+        attempts, course.attempts = tuple(course.attempts), []
+        if carried:
+            # Its time goes on; those behind it are given back.
+            del course.left[1:]
+        return LeaseReply(outcome=RETURNED, attempts=attempts, carried=carried, rows=self._sink.take())
 
-    def _reported(self, member: Member, frame: Frame, started: float) -> Attempt:
-        header = frame.header
-        if header["status"] != "ok":
-            attempt = self._failed(member, Kind.ERROR, header["error"], started, header.get("seconds", 0.0))
+    def _run(self, course: _Course) -> bool:
+        """Follow the lease to its end, or until it is to be cut: then return True."""
+        channel = self._channel
+        while channel is not None and self._channel is channel:
+            deadline = course.begun + self.spec.timeout
+            cut = course.next_cut
+            message = channel.receive(deadline if cut is None else min(cut, deadline), self._sink.write)
+            if isinstance(message, TimedOut) and time.monotonic() < deadline:
+                if cut is not None and not self._stopped:
+                    return True
+                continue
+            if isinstance(message, Frame) and message.header.get("op") == "end":
+                break
+            self._take(course, message)
+        return False
+
+    def _take(self, course: _Course, message: Frame | Exited | TimedOut) -> None:
+        """Take down how a mini-batch ended; without a frame, or with one that says nothing, the process goes too."""
+        if not course.left or (self._stopped and not isinstance(message, Frame)):
+            # Nobody is to blame for what a stop has ended, nor is anybody left to blame.
+            self._drop_child()
+            return
+        (member, files), *course.left = course.left
+        told = self._reported(member, files, message, course.started) if isinstance(message, Frame) else None
+        course.attempts.append(told or self._unreported(member, files, message, course))
+        if told is None:
+            self._drop_child()
         else:
-            attempt = Attempt(
+            course.begun, course.started = time.monotonic(), time.time()
+            self._sink.begin()
+
+    def _reported(self, member: Member, files: list[str], frame: Frame, started: float) -> Attempt | None:
+        """Return the attempt that a frame tells of; None if it is none of ours, be it by the script's doing."""
+        header = frame.header
+        try:
+            seconds = float(header["seconds"])
+            if header["status"] != "ok":
+                return self._failed(member, files, tidy(header["error"]), started=started, seconds=seconds)
+            return Attempt(
                 member=member,
                 kind=Kind.OK,
-                rows=header["rows"],
-                items=header["items"],
-                seconds=header["seconds"],
+                rows=int(header["rows"]),
+                items=int(header["items"]),
+                seconds=seconds,
                 nbytes=frame.raw_length,
                 started=started,
                 slot=self.spec.index,
                 instance=self.spec.instance,
                 max_rss=header.get("maxrss", 0) * 1024,
-                encoding=header["encoding"],
-                columns=tuple((name, kind) for name, kind in header["columns"]),
+                encoding=str(header["encoding"]),
+                columns=tuple((str(name), str(kind)) for name, kind in header["columns"]),
                 place=self._sink.end() if frame.raw_length else None,
             )
-        return attempt
+        except (KeyError, TypeError, ValueError):
+            return None
+
+    def _unreported(
+        self, member: Member, files: list[str], message: Frame | Exited | TimedOut, course: _Course
+    ) -> Attempt:
+        seconds = time.monotonic() - course.begun
+        kind = Kind.CRASH
+        if isinstance(message, Frame):
+            text = "the scoring process sent what is no result; the script must not write to its connection"
+            error: dict[str, Any] = {"type": "Garbled", "message": text}
+        elif self._too_big is not None:
+            error = self._end.too_big("run", *self._too_big)
+        elif isinstance(message, TimedOut):
+            self._dump_and_kill()
+            reason = f"run() took longer than {self.spec.timeout:g} s (retry_settings.timeout)"
+            kind, error = Kind.TIMEOUT, self._end.timeout("run", reason)
+        else:
+            error = self._end.death(message, "run")
+        return self._failed(member, files, tidy(error), kind=kind, started=course.started, seconds=seconds)
 
     def _failed(
-        self, member: Member, kind: Kind, error: dict[str, Any], started: float, seconds: float
+        self,
+        member: Member,
+        files: list[str],
+        error: dict[str, Any],
+        *,
+        started: float,
+        seconds: float,
+        kind: Kind = Kind.ERROR,
     ) -> Attempt:
+        if is_lack_of_memory(error):
+            kind, error = Kind.OUT_OF_MEMORY, with_files(error, files)
         return Attempt(
             member=member,
             kind=kind,
@@ -239,101 +381,3 @@ class Slot:
             instance=self.spec.instance,
             error=error,
         )
-
-    # --- verdicts on a process that did not report
-
-    def _timeout_error(self) -> dict[str, Any]:
-        assert self._channel is not None  # noqa: S101 -- it was just read from
-        text = self._dump_and_kill(self._channel)
-        reason = f"run() took longer than {self.spec.timeout:g} s (retry_settings.timeout)"
-        return {"type": "Timeout", "message": reason, "phase": "run", **self._stood_at(text)}
-
-    @property
-    def _titles(self) -> dict[str, str]:
-        """What errors call the script, by its path, where that is not its path."""
-        child = self.spec.child
-        return {child["script"]: child["script_title"]} if child.get("script_title") else {}
-
-    def _dump_and_kill(self, channel: Channel) -> str:
-        """Return where the process stands; it is gone then. The dump works while C code holds the GIL."""
-        dump = Path(self.spec.child["dump_file"])
-        before = _size(dump)
-        channel.order("dump")
-        channel.wait_exit(time.monotonic() + DUMP_SECONDS)
-        channel.order("kill")
-        channel.wait_exit(time.monotonic() + _KILL_SECONDS)
-        return _read_from(dump, before)
-
-    def _stood_at(self, dump: str) -> dict[str, Any]:
-        found = (_FRAME_LINE.search(line) for line in dump.splitlines())
-        frames = [{**m.groupdict(), "file": _unescaped(m["file"])} for m in found if m]
-        code = self.spec.code_dir
-        mine = next((f for f in frames if code and f["file"].startswith(code)), frames[0] if frames else None)
-        if mine is None:
-            return {"traceback": dump or None, "frame": None}
-        source = _source_line(mine["file"], int(mine["line"]))
-        return {
-            "traceback": "the script stood at (innermost call first):\n" + retitled(dump, self._titles),
-            "frame": [
-                self._titles.get(mine["file"], mine["file"]),
-                int(mine["line"]),
-                mine["function"],
-                source,
-            ],
-        }
-
-    def _crash_error(self, message: Exited | TimedOut) -> dict[str, Any]:
-        status = message.status if isinstance(message, Exited) else None
-        error = describe_death(status)
-        tail = _read_from(Path(self.spec.child["stderr"]), self._stderr_start)[-_TAIL:].strip()
-        dump = _read_from(Path(self.spec.child["dump_file"]), self._dump_start)
-        # The dump is what Python wrote when the signal came; a script may have sent it to its own stderr.
-        found = self._stood_at(dump if "File " in dump else tail)
-        said = [part for part in (found["traceback"] if dump else None, retitled(tail, self._titles)) if part]
-        return {**error, "phase": "run", "frame": found["frame"], "traceback": "\n".join(said) or None}
-
-
-def describe_death(status: int | None) -> dict[str, str]:
-    """Return type and message for a process that ended with the raw wait status."""
-    if status is None:
-        return {"type": "Crashed", "message": "the scoring process was lost together with its template"}
-    if not os.WIFSIGNALED(status):
-        code = os.WEXITSTATUS(status)
-        return {
-            "type": f"Exited({code})",
-            "message": f"the scoring process ended by itself with exit code {code}",
-        }
-    number = os.WTERMSIG(status)
-    name = signal.Signals(number).name if number in set(signal.Signals) else f"signal {number}"
-    if number == signal.SIGKILL:
-        message = "the scoring process was killed (SIGKILL), as the kernel does when memory runs out"
-        return {"type": "OutOfMemory", "message": message}
-    return {"type": f"Crashed({name})", "message": f"the scoring process crashed with {name}"}
-
-
-def _size(path: Path) -> int:
-    try:
-        return path.stat().st_size
-    except FileNotFoundError:
-        return 0
-
-
-def _read_from(path: Path, start: int) -> str:
-    try:
-        with path.open("rb") as file:
-            file.seek(max(start, _size(path) - 16 * _TAIL))
-            return file.read().decode("utf-8", "replace")
-    except FileNotFoundError:
-        return ""
-
-
-def _unescaped(name: str) -> str:
-    """Return a file's name from a dump, where what is not ASCII stands as an escape."""
-    return _ESCAPE.sub(lambda found: chr(int(found[found.lastindex or 0], 16)), name)
-
-
-def _source_line(file: str, line: int) -> str:
-    try:
-        return Path(file).read_text(encoding="utf-8", errors="replace").splitlines()[line - 1].strip()
-    except (OSError, IndexError):
-        return ""

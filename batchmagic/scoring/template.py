@@ -2,26 +2,42 @@
 
 from __future__ import annotations
 
+import contextlib
 import socket
 import subprocess
 import threading
+import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import psutil
+
+from batchmagic import orphans
+from batchmagic.compute import marker
 from batchmagic.errors import ComputeError
 from batchmagic.scoring.channel import Channel
-from batchmagic.scoring.child.frames import FrameError, FrameReader, send
+from batchmagic.scoring.child.frames import FrameError, FrameReader, FrameTimeout, send
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from batchmagic.scoring.child.frames import Frame
+
 SCORER = Path(__file__).with_name("scorer.py")
 _STOP_SECONDS = 2.0
+_LOG_LIMIT = 1 << 20
+_LOOK_SECONDS = 10.0
 
 # A parent-death signal follows the thread that started the process, not its process: this thread
 # lives as long as the worker does.
 _spawner = ThreadPoolExecutor(max_workers=1, thread_name_prefix="batchmagic-spawner")
+
+
+def _see_off(process: subprocess.Popen[bytes]) -> None:
+    """Wait for the end of a template; one that was killed could not end what user code had detached."""
+    process.wait()
+    orphans.end_adopted()
 
 
 class Template:
@@ -69,14 +85,18 @@ class Template:
             raise ComputeError(f"{self._command[0]} cannot be started: {error}.") from error
         finally:
             its.close()
+        threading.Thread(target=_see_off, args=(self._process,), name="template-end", daemon=True).start()
         self._control = mine
         send(mine, {"op": "prepare", "preload": self._preload})
 
     def _spawn(self, descriptor: int) -> subprocess.Popen[bytes]:
+        with contextlib.suppress(FileNotFoundError):
+            if self._log.stat().st_size > _LOG_LIMIT:
+                self._log.replace(self._log.with_name(self._log.name + ".1"))
         with self._log.open("ab") as log:
             return subprocess.Popen(
                 [*self._command, str(descriptor)],
-                env=self._variables,
+                env=self._variables | marker.inherited(),
                 pass_fds=[descriptor],
                 stdin=subprocess.DEVNULL,
                 stdout=log,
@@ -133,7 +153,7 @@ class Template:
         assert control is not None  # noqa: S101 -- start() sets it or raises
         if not self._ready:
             try:
-                answer = FrameReader(control).read()
+                answer = self._first_word(FrameReader(control))
             except (OSError, FrameError) as error:
                 raise self._gone() from error
             if answer is None:
@@ -141,7 +161,36 @@ class Template:
             self._ready = True
         return control
 
+    def _first_word(self, reader: FrameReader) -> Frame | None:
+        """Return what the template says once it has imported; one that somebody has stopped is ended."""
+        while True:
+            try:
+                return reader.read(time.monotonic() + _LOOK_SECONDS)
+            except FrameTimeout:
+                self.end_if_stopped()
+
+    def end_if_stopped(self) -> bool:
+        """End the template if it was stopped (SIGSTOP) and thus obeys nobody; return whether that was so."""
+        process = self._process
+        if process is None:
+            return False
+        try:
+            status = psutil.Process(process.pid).status()
+        except psutil.Error:
+            return False
+        stopped = status in {psutil.STATUS_STOPPED, psutil.STATUS_TRACING_STOP}
+        if stopped:
+            process.kill()
+        return stopped
+
     def _gone(self) -> ComputeError:
-        code = self._process.poll() if self._process else None
+        code = None
+        if self._process is not None:
+            # It has hung up, so it ends; whoever starts it again must not find it still there.
+            try:
+                code = self._process.wait(_STOP_SECONDS)
+            except subprocess.TimeoutExpired:
+                self._process.kill()
+                code = self._process.wait()
         tail = self._log.read_text(errors="replace")[-2000:].strip() if self._log.exists() else ""
         return ComputeError(f"The template process of {self._command[0]} ended with {code}: {tail}")

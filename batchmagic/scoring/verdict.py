@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from batchmagic.entities.status import JobStatus
 from batchmagic.scoring.error_text import fewer_rows
 from batchmagic.scoring.events import Outcome
-from batchmagic.words import counted
+from batchmagic.words import counted, printable
 
 if TYPE_CHECKING:
     from batchmagic.entities.progress import Progress
@@ -45,7 +45,7 @@ def with_file(stop: Stop, plan: Plan) -> Stop:
     """Return the verdict with a file of the mini-batch that its error is from, for people to begin with."""
     if not stop.error or "mini_batch" not in stop.error:
         return stop
-    file = plan.paths_of(stop.error["mini_batch"], stop.error["part"])[0]
+    file = printable(plan.paths_of(stop.error["mini_batch"], stop.error["part"])[0])
     return replace(stop, error={"file": file, **stop.error})
 
 

@@ -17,6 +17,8 @@ RETURNED = "returned"
 INIT_FAILED = "init_failed"
 UNKNOWN_JOB = "unknown_job"
 STOPPED = "stopped"
+DISK_FAILED = "disk_failed"
+BROKEN = "broken"
 
 
 def unpack(frame: bytes) -> tuple[dict[str, Any], bytes]:
@@ -90,9 +92,12 @@ class LeaseReply:
     Attributes
     ----------
     outcome
-        ``returned``, ``init_failed``, ``unknown_job`` or ``stopped``.
+        ``returned``, ``init_failed``, ``unknown_job``, ``stopped`` or ``disk_failed``.
     attempts
         For the first members, in order; the others were not begun.
+    carried
+        Whether the member after these is still being scored, and to be asked for again; those behind it were
+        not begun.
     rows
         Their bytes, where the instance does not share the job's folder.
     logs
@@ -101,6 +106,7 @@ class LeaseReply:
 
     outcome: str
     attempts: tuple[Attempt, ...] = ()
+    carried: bool = False
     rows: tuple[bytes, ...] = ()
     error: dict[str, Any] | None = None
     logs: tuple[tuple[str, bytes], ...] = ()
@@ -118,6 +124,7 @@ class LeaseReply:
         first = self.attempts[0] if self.attempts else None
         header = {
             "outcome": self.outcome,
+            "carried": self.carried,
             "error": self.error,
             "slot": first.slot if first else 0,
             "instance": first.instance if first else "",
@@ -143,7 +150,12 @@ class LeaseReply:
             attempts = _attempts(header, members)
             rows, logs = _split(raw, header["sizes"], header["logs"])
             return cls(
-                outcome=header["outcome"], error=header["error"], attempts=attempts, rows=rows, logs=logs
+                outcome=header["outcome"],
+                carried=header["carried"],
+                error=header["error"],
+                attempts=attempts,
+                rows=rows,
+                logs=logs,
             )
         except (KeyError, IndexError, TypeError, ValueError) as error:
             raise ProtocolError(f"An instance's reply cannot be read: {error!r}.") from error

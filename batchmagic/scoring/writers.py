@@ -46,6 +46,10 @@ class PlainWriter:
         """Write the rows of one mini-batch."""
         self._file.write(rows)
 
+    def as_they_are(self, columns: Columns) -> BinaryIO | None:  # noqa: ARG002
+        """Return the file: nothing is ever changed."""
+        return self._file
+
     def close(self) -> None:
         """Do nothing: the form has no end."""
 
@@ -69,6 +73,10 @@ class CsvWriter:
         for row in raw_rows(rows.decode()):
             line = ",".join("" if at is None else row[at] for at in places)
             self._file.write(line.encode() + b"\n")
+
+    def as_they_are(self, columns: Columns) -> BinaryIO | None:
+        """Return the file for rows that have the output's columns."""
+        return self._file if [name for name, _ in columns] == self._names else None
 
     def close(self) -> None:
         """Do nothing: the form has no end."""
@@ -114,6 +122,10 @@ class JsonLinesWriter:
             whole = {name: converted(row.get(name), kind) for name, kind in self._columns}
             self._file.write(json.dumps(whole, ensure_ascii=False, separators=(",", ":")).encode() + b"\n")
 
+    def as_they_are(self, columns: Columns) -> BinaryIO | None:
+        """Return the file for rows that have the output's columns."""
+        return self._file if columns == self._columns else None
+
     def close(self) -> None:
         """Do nothing: the form has no end."""
 
@@ -148,6 +160,9 @@ class ParquetWriter:
         self._rows += table.num_rows
         if self._rows >= self._ROWS_PER_GROUP:
             self._flush()
+
+    def as_they_are(self, columns: Columns) -> BinaryIO | None:
+        """Return None: rows are always brought to the output's types."""
 
     def close(self) -> None:
         """Write the rows that wait and the footer."""

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import shutil
 from typing import TYPE_CHECKING
 
 from batchmagic.entities.status import TERMINAL
 from batchmagic.errors import JobException, ResourceNotFoundError
 from batchmagic.sdk.results import output_file, output_folder
+from batchmagic.sdk.sparse import copy_file
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -73,5 +73,5 @@ def _copy_tree(folder: Path, to: Path) -> Path:
 def _copy_file(source: Path, target: Path) -> None:
     target.parent.mkdir(parents=True, exist_ok=True)
     partial = target.with_name(f".{target.name}.part")
-    shutil.copyfile(source, partial)
+    copy_file(source, partial)
     partial.replace(target)

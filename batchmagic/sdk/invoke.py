@@ -20,6 +20,7 @@ from batchmagic.sdk.inputs import Bare, choose_input, resolve_input
 from batchmagic.sdk.outputs import check_output, resolve_output
 from batchmagic.sdk.overrides import Overrides, take_apart
 from batchmagic.workspace.job_records import checked_name
+from batchmagic.workspace.outside import from_root
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -95,8 +96,8 @@ def prepare(
     several = inputs or other.get("inputs")
     given = choose_input(other.get("input") if input is None and not several else input, several)
     source = resolve_input(ws, given, recursive=recursive, bare=bare)
-    check_output(output.folder, settings, overwrite=overwrite)
-    _check_rival(ws, output.folder, settings)
+    check_output(output.folder, settings, overwrite=overwrite, source=source.path, recursive=recursive)
+    check_rival(ws, output.folder, settings)
     spec = JobSpec(
         name=_job_name(ws, job_name or other.get("job_name")),
         endpoint=record.endpoint,
@@ -105,11 +106,11 @@ def prepare(
         compute=compute.name,
         settings=settings,
         interpreter=record.interpreter,
-        input_path=str(source.path),
+        input_path=from_root(ws.root, source.path),
         input_type=source.type,
         input_reference=source.reference,
         recursive=recursive,
-        output_path=None if output.folder is None else str(output.folder),
+        output_path=None if output.folder is None else from_root(ws.root, output.folder),
         overwrite=overwrite,
         experiment_name=experiment_name or other.get("experiment_name"),
         properties=overrides.properties,
@@ -187,15 +188,21 @@ def _check_interpreter(record: DeploymentRecord) -> None:
         raise InterpreterMissing(executable=executable)
 
 
-def _check_rival(ws: Workspace, folder: Path | None, settings: Settings) -> None:
-    """Refuse an output that a job which has not ended will write."""
+def check_rival(ws: Workspace, folder: Path | None, settings: Settings, *, besides: str = "") -> None:
+    """Pass when no job that has not ended, `besides` this one, will write the same output.
+
+    Raises
+    ------
+    OutputExists
+        If one will.
+    """
     if folder is None:
         return
     unfinished = [status for status in JobStatus if not status.is_terminal]
     for rival in ws.jobs.list(statuses=unfinished):
         spec = rival.spec
-        same = spec.output_path == str(folder) and spec.settings.output_file_name == settings.output_file_name
-        if same:
+        same = spec.output_path == from_root(ws.root, folder) and spec.settings.output_file_name == settings.output_file_name
+        if same and rival.name != besides:
             error = OutputExists(path=str(folder / settings.output_file_name))
             error.hint = f"Job {rival.name}, which has not ended, will write it. Choose another output."
             raise error

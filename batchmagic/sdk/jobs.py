@@ -15,6 +15,7 @@ from batchmagic.sdk.logs import find_log
 from batchmagic.sdk.pollers import LROPoller
 from batchmagic.sdk.results import read_result
 from batchmagic.sdk.resume import resume
+from batchmagic.sdk.sparse import read_text
 from batchmagic.sdk.stream import raise_if_failed, stream
 
 if TYPE_CHECKING:
@@ -134,7 +135,7 @@ class JobOperations:
         """Return the text of a log: the one whose path ends with `path`, else the one to read first."""
         record = self._session.job(name)
         folder = self._session.read().job_dir(record.name) / "logs"
-        return find_log(folder, path, job=record.name).read_text(encoding="utf-8", errors="replace")
+        return read_text(find_log(folder, path, job=record.name))
 
     def download(
         self,

@@ -101,8 +101,15 @@ def _of(ws: Workspace, output: Output) -> ResolvedOutput:
     )
 
 
-def check_output(folder: Path | None, settings: Settings, *, overwrite: bool) -> None:
+def check_output(
+    folder: Path | None, settings: Settings, *, overwrite: bool, source: Path, recursive: bool = False
+) -> None:
     """Pass when the job may write its output.
+
+    Parameters
+    ----------
+    source, recursive
+        The input, in which the output must not lie: the next job would read it.
 
     Raises
     ------
@@ -113,7 +120,11 @@ def check_output(folder: Path | None, settings: Settings, *, overwrite: bool) ->
     """
     if folder is None:
         return
-    existing = next(p for p in (folder, *folder.parents) if p.exists())
+    existing = next(p for p in (folder, *folder.parents) if os.path.lexists(p))
+    if not existing.exists():
+        raise ValidationException(
+            field="output", value=str(folder), reason=f"cannot be a folder: {existing} is a link to nothing"
+        )
     if not existing.is_dir():
         raise ValidationException(
             field="output", value=str(folder), reason=f"cannot be a folder: {existing} is a file"
@@ -124,10 +135,24 @@ def check_output(folder: Path | None, settings: Settings, *, overwrite: bool) ->
         )
     if settings.output_action is not BatchDeploymentOutputAction.APPEND_ROW:
         return
+    _refuse_input(folder, source, recursive=recursive)
     path = folder / settings.output_file_name
     if path.is_dir():
         raise ValidationException(
             field="output", value=str(path), reason="is a folder", hint="Choose another output_file_name."
         )
-    if path.exists() and not overwrite:
+    # A link that leads nowhere is there too.
+    if os.path.lexists(path) and not overwrite:
         raise OutputExists(path=str(path))
+
+
+def _refuse_input(folder: Path, source: Path, *, recursive: bool) -> None:
+    place, given = folder.resolve(), source.resolve()
+    if given.is_dir() and (place == given or (recursive and given in place.parents)):
+        where = "is the input folder" if place == given else f"lies in the input folder {source}"
+        raise ValidationException(
+            field="output",
+            value=str(folder),
+            reason=f"{where}, so that the next job would read it",
+            hint="Choose a folder beside it.",
+        )

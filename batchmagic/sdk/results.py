@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from batchmagic.constants import BatchDeploymentOutputAction
@@ -11,6 +10,8 @@ from batchmagic.errors import JobCanceled, StateError
 from batchmagic.sdk.rows import Columns, read_rows
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     import pandas as pd
 
     from batchmagic.workspace import Workspace
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
 def output_folder(ws: Workspace, record: JobRecord) -> Path:
     """Return the folder that the output ``score`` is in."""
     return (
-        Path(record.spec.output_path)
+        ws.root / record.spec.output_path
         if record.spec.output_path
         else ws.job_dir(record.name) / "outputs" / "score"
     )

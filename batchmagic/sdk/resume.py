@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from batchmagic.entities.effective import split_overrides
 from batchmagic.entities.job_spec import REDO_FAILED
-from batchmagic.entities.status import JobStatus
-from batchmagic.errors import StateError, UnknownField, ValidationException
+from batchmagic.errors import InterpreterMissing, UnknownField, ValidationException
 from batchmagic.sdk.invoke import as_version, check_instances
+from batchmagic.sdk.resume_checks import check_ended, check_output_again, check_sense, check_snapshots
+from batchmagic.workspace.outside import check_outside
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -36,22 +38,25 @@ def resume(
 ) -> JobRecord:
     """Queue a new run of the job and return the job as it is stored."""
     ws, record = session.read(), session.job(name)
-    if not record.status.is_terminal:
-        raise StateError(f"Job {record.name} is {record.status}; it goes on by itself.", target=record.name)
-    if record.status is JobStatus.COMPLETED and not (redo_failed and record.progress.files_failed):
-        raise StateError(f"Job {record.name} is Completed: {_nothing_left(record)}", target=record.name)
+    check_ended(record)
     spec = _with_version(ws, record.spec, version)
     spec = replace(spec, settings=_changed(spec.settings, params_override))
     check_instances(spec.settings, ws.computes.get(spec.compute))
-    if spec.code_dir is not None and not (ws.root / spec.code_dir).is_dir():
-        raise StateError(
-            f"The code of job {record.name} is not in the workspace any more.", target=record.name
-        )
+    check_sense(record, spec.settings, redo_failed=redo_failed)
+    check_snapshots(ws, record, spec)
+    check_output_again(ws, record, spec)
+    if not os.access(spec.interpreter.executable, os.X_OK):
+        raise InterpreterMissing(executable=spec.interpreter.executable)
+    secrets = _secrets(ws, record, spec)
+    values = ws.secrets.get(record.name) if secrets is None else secrets
+    progress = record.progress
+    left = redo_failed or not 0 < progress.mini_batches == progress.completed + progress.failed
+    check_outside(ws.root, spec, values, unfinished=left)
     properties = {key: value for key, value in spec.properties.items() if key != REDO_FAILED}
     if redo_failed:
         properties[REDO_FAILED] = str(record.run + 1)
     ws.jobs.begin_run(
-        record.name, spec=replace(spec, properties=properties), secrets=_secrets(ws, record, spec)
+        record.name, after=record.run, spec=replace(spec, properties=properties), secrets=secrets
     )
     session.wake(spec.compute)
     return session.job(record.name)
@@ -63,12 +68,6 @@ def _secrets(ws: Workspace, record: JobRecord, spec: JobSpec) -> dict[str, str] 
         return None
     stored = ws.deployments.get(spec.endpoint, spec.deployment, spec.deployment_version)
     return {**ws.secrets.get(record.name), **ws.secrets.get(stored.secret_key)}
-
-
-def _nothing_left(record: JobRecord) -> str:
-    if record.progress.files_failed:
-        return f"{record.progress.files_failed} files failed; --redo-failed scores them again."
-    return "nothing is left to score."
 
 
 def _with_version(ws: Workspace, spec: JobSpec, version: int | str | None) -> JobSpec:

@@ -23,6 +23,7 @@ Columns = tuple[tuple[str, str], ...]
 
 _TRUE, _FALSE = ("True", "true"), ("False", "false")
 _INT64 = 2**63
+_BLOCK = 1 << 20
 
 
 def read_rows(path: Path, spec: JobSpec, columns: Columns) -> pd.DataFrame:
@@ -80,12 +81,25 @@ def _as_text(path: Path, kinds: Sequence[str], *, separator: str, header: bool) 
 
 
 def _csv(path: Path, kinds: Sequence[str], *, separator: str, header: bool) -> pa.Table:
+    import pyarrow as pa  # noqa: PLC0415
+
+    try:
+        return _csv_in_blocks(path, kinds, separator=separator, header=header, block=_BLOCK)
+    except pa.ArrowInvalid as error:
+        if "straddl" not in str(error):
+            raise
+    # A row longer than Arrow's blocks: all of it is one, up to what Arrow counts to.
+    whole = min(path.stat().st_size + 1, (1 << 31) - 1)
+    return _csv_in_blocks(path, kinds, separator=separator, header=header, block=whole)
+
+
+def _csv_in_blocks(path: Path, kinds: Sequence[str], *, separator: str, header: bool, block: int) -> pa.Table:
     from pyarrow import csv  # noqa: PLC0415
 
     names = [f"f{i}" for i in range(len(kinds))]
     return csv.read_csv(
         path,
-        read_options=csv.ReadOptions(column_names=names, skip_rows_after_names=int(header)),
+        read_options=csv.ReadOptions(column_names=names, skip_rows_after_names=int(header), block_size=block),
         parse_options=csv.ParseOptions(delimiter=separator, newlines_in_values=True),
         convert_options=csv.ConvertOptions(
             column_types=dict(zip(names, map(_arrow_type, kinds), strict=True)),

@@ -42,6 +42,14 @@ class Session:
         except ResourceNotFoundError:
             return None
 
+    def place(self) -> Path:
+        """Return where the workspace is, or would be; it is not opened."""
+        if self._workspace is not None:
+            return self._workspace.root
+        from batchmagic.workspace import locate  # noqa: PLC0415 - most commands open it anyway
+
+        return locate.locate(self._path)
+
     def read(self) -> Workspace:
         """Return the workspace.
 

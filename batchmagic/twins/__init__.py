@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from batchmagic.twins import columns
 from batchmagic.twins import text as texts
 from batchmagic.twins.columns import MOST
+from batchmagic.twins.doctor import doctor_card, doctor_text
 from batchmagic.twins.job import error_table, job_bar, job_card, job_facts, job_head
 from batchmagic.twins.look import root, sheet
 from batchmagic.twins.overview import overview_card, overview_text
@@ -75,6 +76,8 @@ def html(kind: str, document: Mapping[str, Any], *, view: str = "") -> str:
         inner = errors_card(document)
     elif kind == "overview":
         inner = overview_card(document)
+    elif kind == "doctor":
+        inner = doctor_card(document)
     elif kind.endswith("-list"):
         inner = list_card(kind, document)
     else:
@@ -90,6 +93,8 @@ def text(kind: str, document: Mapping[str, Any]) -> str:
         lines = texts.errors_text(document)
     elif kind == "overview":
         lines = overview_text(document)
+    elif kind == "doctor":
+        lines = doctor_text(document)
     elif kind.endswith("-list"):
         lines = texts.list_text(kind, document)
     else:

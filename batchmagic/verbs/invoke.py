@@ -10,6 +10,8 @@ from batchmagic.verbs.job_follow import go_on, see_through
 from batchmagic.verbs.outcome import Outcome
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from batchmagic.sdk.invoke import PreparedJob
     from batchmagic.verbs.context import Context
 
@@ -38,7 +40,7 @@ def invoke(context: Context) -> Outcome:
         command=context.command,
     )
     if arguments.dry_run:
-        return Outcome(document=_plan(prepared))
+        return Outcome(document=_plan(prepared, ws.root))
     record = submit(ws, prepared)
     context.face.last_job = record.name
     if context.face.waits(wait=arguments.wait, no_wait=arguments.no_wait):
@@ -58,23 +60,21 @@ def _overrides(context: Context) -> dict[str, Any]:
     return {**settings_given(context), **({"compute": compute} if compute else {}), **assignments(context)}
 
 
-def _plan(prepared: PreparedJob) -> dict[str, Any]:
-    from pathlib import Path  # noqa: PLC0415
-
+def _plan(prepared: PreparedJob, root: Path) -> dict[str, Any]:
     from batchmagic.sdk.inputs import count_files  # noqa: PLC0415
 
     spec = prepared.spec
-    files = count_files(Path(spec.input_path), recursive=spec.recursive)
+    files = count_files(root / spec.input_path, recursive=spec.recursive)
     settings = {key: value for key, value in spec.settings.to_json().items() if value not in (None, ())}
     settings.pop("environment_variables", None)
     return {
         "endpoint": spec.endpoint,
         "deployment": f"{spec.deployment} (version {spec.deployment_version})",
         "model": f"{spec.model_name}:{spec.model_version}" if spec.model_name else None,
-        "input": spec.input_path,
+        "input": str(root / spec.input_path),
         "files": files,
         "mini_batches": -(-files // spec.settings.mini_batch_size),
-        "output": str(Path(spec.output_path) / spec.settings.output_file_name)
+        "output": str(root / spec.output_path / spec.settings.output_file_name)
         if spec.output_path
         else "a folder of the job",
         "compute": spec.compute,

@@ -1,4 +1,4 @@
-"""``workspace`` and ``prune``."""
+"""``workspace``, ``prune`` and ``backup``."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from batchmagic.errors import ValidationException
 from batchmagic.verbs.outcome import Outcome
 from batchmagic.verbs.shown import Shown
-from batchmagic.words import ago, size_text
+from batchmagic.words import ago, counted, short_path, size_text
 
 if TYPE_CHECKING:
     from batchmagic.verbs.context import Context
@@ -60,6 +60,32 @@ def prune(context: Context) -> Outcome:
         rows=rows,
         nothing="Nothing to remove.",
     )
+
+
+def backup(context: Context) -> Outcome:
+    """Copy the workspace into one archive."""
+    from pathlib import Path  # noqa: PLC0415
+
+    from batchmagic.workspace.backup import backup as backup_  # noqa: PLC0415
+
+    made = backup_(
+        context.session.read(), Path(context.arguments.file), overwrite=context.arguments.overwrite
+    )
+    for note in made.notes:
+        context.face.note(note)
+    document = {
+        "backup": str(made.file),
+        "size": made.bytes,
+        "jobs": made.jobs,
+        "files": made.files,
+        "notes": list(made.notes),
+    }
+    text = (
+        f"Copied {counted(made.jobs, 'job')} and all else but secrets to {short_path(str(made.file))} "
+        f"({size_text(made.bytes)}). To use it: mkdir FOLDER, tar -xf {made.file.name} -C FOLDER, "
+        "BATCHMAGIC_WORKSPACE=FOLDER"
+    )
+    return Outcome(document=document, text=text)
 
 
 def age(text: str) -> timedelta:

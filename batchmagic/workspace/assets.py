@@ -16,7 +16,7 @@ from batchmagic.entities.yaml_source import read_document
 from batchmagic.errors import InputError, ResourceExistsError, ValidationException
 from batchmagic.names import check_name
 from batchmagic.workspace import asset_records as rows
-from batchmagic.workspace.folders import private_folder, remove_tree
+from batchmagic.workspace.folders import folder_in, private_folder, remove_tree
 from batchmagic.workspace.garbage import INCOMING, collect
 from batchmagic.workspace.records import refuse_twin
 from batchmagic.workspace.redaction import redact
@@ -67,7 +67,7 @@ class AssetStore:
             If the version exists with other content.
         """
         source = _model_source(model)
-        incoming = private_folder(self._root / INCOMING / secrets.token_hex(8))
+        incoming = folder_in(self._root, f"{INCOMING}/{secrets.token_hex(8)}")
         try:
             child = child or source.name
             found = take(source, incoming / child)
@@ -80,7 +80,7 @@ class AssetStore:
 
     def register_code(self, folder: Path) -> str:
         """Snapshot the code folder and return where it is, relative to the workspace; equal content is kept once."""
-        incoming = private_folder(self._root / INCOMING)
+        incoming = folder_in(self._root, INCOMING)
         new = incoming / secrets.token_hex(8)
         try:
             found = take(Path(folder), new, ignored=CODE_IGNORED)
@@ -259,7 +259,7 @@ class AssetStore:
 
     def _settle(self, incoming: Path, name: str, version: str) -> str:
         # A folder may be there still: files of a deleted version that a job uses.
-        parent = private_folder(self._root / "assets" / "models" / name)
+        parent = folder_in(self._root, f"assets/models/{name}")
         for directory in _free(parent, version):
             incoming.rename(directory)
             directory.chmod(0o500)

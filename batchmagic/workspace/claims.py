@@ -7,6 +7,7 @@ judged by its counter, watched by the observer's own monotonic clock. Wall clock
 
 from __future__ import annotations
 
+import contextlib
 import threading
 import time
 from dataclasses import dataclass
@@ -17,10 +18,11 @@ from sqlalchemy import insert, select, update
 from batchmagic.errors import ClaimHeld, Fenced
 from batchmagic.workspace import identity as identities
 from batchmagic.workspace.identity import ProcessIdentity
+from batchmagic.workspace.store_file import place_of
 from batchmagic.workspace.tables import claims
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
     from sqlalchemy import Connection, Row
 
@@ -46,7 +48,8 @@ class Holder:
     Attributes
     ----------
     alive
-        False only when the owner is known to be dead. An owner elsewhere counts as alive until this
+        False only when the owner is known to be dead, or to serve another folder, of which this one is a
+        copy. An owner elsewhere counts as alive until this
         store has seen its counter stand still for `SILENCE_SECONDS`.
     local
         Whether the answer comes from this machine's own table of processes.
@@ -58,6 +61,11 @@ class Holder:
     counter: int
     alive: bool
     local: bool
+
+    @property
+    def beat(self) -> tuple[int, int]:
+        """What changes while the owner lives."""
+        return self.epoch, self.counter
 
 
 class ClaimStore:
@@ -98,6 +106,7 @@ class ClaimStore:
                 "boot_id": owner.boot_id,
                 "pid": owner.pid,
                 "start_time": owner.start_time,
+                "place": self._place(),
                 "acquired_at": time.time(),
             }
             if row is None:
@@ -132,6 +141,21 @@ class ClaimStore:
             row = self._row(connection, resource)
         return self._judge(row) if row is not None and row.held else None
 
+    @contextlib.contextmanager
+    def guard(self, claim: Claim) -> Iterator[None]:
+        """Let a short act on files happen while `claim` is in force: nobody can take it over before its end.
+
+        The act must not write to this database.
+
+        Raises
+        ------
+        Fenced
+            If the claim was taken over or released; the act does not happen then.
+        """
+        with self._database.write() as connection:
+            self.check(connection, claim)
+            yield
+
     @staticmethod
     def check(connection: Connection, claim: Claim) -> None:
         """Raise `Fenced`, in the caller's own write transaction, unless `claim` is still in force."""
@@ -154,6 +178,9 @@ class ClaimStore:
     def _judge(self, row: Row[Any]) -> Holder:
         owner = ProcessIdentity(host=row.host, boot_id=row.boot_id, pid=row.pid, start_time=row.start_time)
         known = identities.alive(owner)
+        if known and row.place not in {None, self._place()}:
+            # In a copy of a workspace stand the claims of the original, whose owners never come here.
+            known = False
         return Holder(
             resource=row.resource,
             epoch=row.epoch,
@@ -162,6 +189,10 @@ class ClaimStore:
             alive=self._moves(row) if known is None else known,
             local=known is not None,
         )
+
+    def _place(self) -> str | None:
+        found = place_of(self._database.path.parent)
+        return None if found is None else "{}:{}".format(*found)
 
     def _moves(self, row: Row[Any]) -> bool:
         now = self._clock()

@@ -15,7 +15,7 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.pool import QueuePool
 
 from batchmagic import failpoints
-from batchmagic.errors import SchemaTooNew, WorkspaceError
+from batchmagic.errors import SchemaTooNew, WorkspaceError, WorkspaceMoved
 from batchmagic.workspace import store_file
 
 if TYPE_CHECKING:
@@ -43,19 +43,26 @@ class Database:
         Whether `write` is refused.
     """
 
-    def __init__(self, path: Path, engine: Engine, *, readonly: bool, refusal: WorkspaceError | None) -> None:
+    def __init__(self, path: Path, engine: Engine, *, newest: int, refusal: WorkspaceError | None) -> None:
         self.path = path
         self.engine = engine
-        self.readonly = readonly
+        self.readonly = refusal is not None
+        self._newest = newest
         self._refusal = refusal
         self._turn = threading.Lock()
         self._writer: int | None = None
+        self._place: tuple[int, int] | None = None
 
     @contextlib.contextmanager
     def write(self) -> Iterator[Connection]:
         """Run a transaction that holds the write lock from its start.
 
         At the end all of it is on disk; after an exception none of it is there.
+
+        Raises
+        ------
+        SchemaTooNew
+            If a newer batchmagic has brought the schema forward since it was opened.
         """
         if self._refusal is not None:
             raise self._refusal
@@ -66,9 +73,15 @@ class Database:
             self._writer = threading.get_ident()
             try:
                 with self._transaction("BEGIN IMMEDIATE", query_only=False) as connection:
+                    self._refuse_newer(connection)
                     yield connection
             finally:
                 self._writer = None
+
+    def _refuse_newer(self, connection: Connection) -> None:
+        found = connection.exec_driver_sql("PRAGMA user_version").scalar_one()
+        if found > self._newest:
+            raise SchemaTooNew(path=str(self.path), found=found, supported=self._newest)
 
     @contextlib.contextmanager
     def read(self) -> Iterator[Connection]:
@@ -76,23 +89,34 @@ class Database:
         with self._transaction("BEGIN", query_only=True) as connection:
             yield connection
 
+    def check_place(self) -> None:
+        """Pass when the file is still where it was opened.
+
+        An open connection follows a file that is moved, and files beside it, found by name, do not.
+
+        Raises
+        ------
+        WorkspaceMoved
+            If it is not there, or another one is.
+        """
+        found = store_file.place_of(self.path)
+        if found is None or found != (self._place or found):
+            raise WorkspaceMoved(path=str(self.path))
+        self._place = found
+
     def close(self) -> None:
         """Close every idle connection; the database may be used again afterwards."""
         self.engine.dispose()
 
     @contextlib.contextmanager
     def _transaction(self, begin: str, *, query_only: bool) -> Iterator[Connection]:
-        try:
-            with self.engine.connect() as connection, connection.begin():
-                connection.exec_driver_sql(f"PRAGMA query_only = {int(query_only)}")
-                connection.exec_driver_sql(begin)
-                yield connection
-        except DBAPIError as error:
-            cause = error.orig
-            known = store_file.translated(self.path, cause) if isinstance(cause, sqlite3.Error) else None
-            if known is None:
-                raise
-            raise known from error
+        if self._place is not None:
+            self.check_place()  # before a connection is made to whatever is there now
+        with _speaking(self.path), self.engine.connect() as connection, connection.begin():
+            connection.exec_driver_sql(f"PRAGMA query_only = {int(query_only)}")
+            connection.exec_driver_sql(begin)
+            self.check_place()
+            yield connection
 
 
 def open_database(
@@ -137,7 +161,7 @@ def open_database(
     found = store_file.inspect(path, thorough=not readonly)
     refusal = _refusal(path, found, newest, readonly=readonly)
     engine = _engine(path, mode="rw" if refusal is None else "ro")
-    database = Database(path, engine, readonly=refusal is not None, refusal=refusal)
+    database = Database(path, engine, newest=newest, refusal=refusal)
     if found < newest and not readonly:
         _migrate(database, migrations, newest)
     return database
@@ -158,12 +182,27 @@ def _create(path: Path, metadata: MetaData, newest: int, *, create: bool, journa
 
     def fill(new: Path) -> None:
         engine = _engine(new)
-        with engine.begin() as connection:
-            metadata.create_all(connection)
-            connection.exec_driver_sql(f"PRAGMA user_version = {newest}")
-        engine.dispose()
+        try:
+            with _speaking(path), engine.begin() as connection:
+                metadata.create_all(connection)
+                connection.exec_driver_sql(f"PRAGMA user_version = {newest}")
+        finally:
+            engine.dispose()
 
     store_file.make(path, fill, journal=journal)
+
+
+@contextlib.contextmanager
+def _speaking(path: Path) -> Iterator[None]:
+    """Say in our words what SQLAlchemy reports of SQLite."""
+    try:
+        yield
+    except DBAPIError as error:
+        cause = error.orig
+        known = store_file.translated(path, cause) if isinstance(cause, sqlite3.Error) else None
+        if known is None:
+            raise
+        raise known from error
 
 
 def _refusal(path: Path, found: int, newest: int, *, readonly: bool) -> WorkspaceError | None:

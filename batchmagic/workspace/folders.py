@@ -7,7 +7,10 @@ import os
 import secrets
 import shutil
 import stat
+from pathlib import PurePosixPath
 from typing import TYPE_CHECKING
+
+from batchmagic.errors import WorkspaceMoved
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -15,10 +18,35 @@ if TYPE_CHECKING:
 
 
 def private_folder(path: Path) -> Path:
-    """Return `path`, which then is a folder that only its owner can enter, whatever the umask is."""
-    path.mkdir(mode=0o700, parents=True, exist_ok=True)
+    """Return `path`, which then is a folder that only its owner can enter, whatever the umask is.
+
+    The one above it must be there: a workspace that was moved away is not made anew in its old place.
+
+    Raises
+    ------
+    WorkspaceMoved
+        If it is not.
+    """
+    try:
+        path.mkdir(mode=0o700, exist_ok=True)
+    except FileNotFoundError:
+        raise WorkspaceMoved(path=str(path.parent)) from None
     if stat.S_IMODE(path.stat().st_mode) != 0o700:  # noqa: PLR2004 - the mode of the line above
         path.chmod(0o700)
+    return path
+
+
+def folder_in(base: Path, relative: str) -> Path:
+    """Return ``base/relative``, which then is a private folder as all between are; `base` itself is never made.
+
+    Raises
+    ------
+    WorkspaceMoved
+        If `base` is not there.
+    """
+    path = base
+    for part in PurePosixPath(relative).parts:
+        path = private_folder(path / part)
     return path
 
 

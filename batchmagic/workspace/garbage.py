@@ -20,7 +20,9 @@ if TYPE_CHECKING:
 
 TRASH = "trash"
 INCOMING = "assets/.incoming"
-_CODE_GRACE = 3600.0  # between the snapshot of a code folder and the deployment that will refer to it
+# Between the snapshot of a code folder and the deployment that will refer to it. Far more than that takes: a clock
+# that is set an hour forward meanwhile must not use it up.
+_CODE_GRACE = 86400.0
 
 
 def collect(database: Database, root: Path) -> None:
@@ -34,11 +36,12 @@ def collect(database: Database, root: Path) -> None:
 
 def unused(connection: Connection, root: Path) -> list[Path]:
     """Return the snapshots that nothing refers to; in a write transaction that answer stays true."""
-    kept = set(_referenced(connection))
+    kept = set(referenced(connection))
     return [path for path in _present(root) if path.relative_to(root).as_posix() not in kept]
 
 
-def _referenced(connection: Connection) -> Iterator[str]:
+def referenced(connection: Connection) -> Iterator[str]:
+    """Yield every snapshot that something refers to, relative to the workspace; some more than once."""
     columns = (
         assets.c.directory,
         deployment_versions.c.model_dir,

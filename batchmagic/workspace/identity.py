@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import hashlib
 import os
+import signal
 import socket
 import subprocess
 from dataclasses import dataclass
@@ -57,12 +58,42 @@ def of_process(pid: int) -> ProcessIdentity:
 
 def alive(identity: ProcessIdentity) -> bool | None:
     """Return whether the process runs; None when that cannot be seen from here (another machine or container)."""
-    if identity.host != _host():
+    if _machine(identity.host) != _machine(_host()):
         return None
-    if identity.boot_id != _boot():
-        # The machine has restarted since; the same boot in another name space is a container beside this one.
-        return False if _boot_part(identity.boot_id) != _boot_part(_boot()) else None
-    return _start_time(identity.pid) == identity.start_time
+    if identity.boot_id == _boot():
+        return _start_time(identity.pid) == identity.start_time
+    if "/" not in _host():
+        return None  # known by its name only, which may be that of many machines
+    # The machine has restarted since; the same boot in another name space is a container beside this one.
+    return False if _boot_part(identity.boot_id) != _boot_part(_boot()) else None
+
+
+def send_signal(identity: ProcessIdentity, number: int) -> bool:
+    """Send a signal to this very process; False, and nothing was sent, if it has ended or is not of this machine."""
+    if not alive(identity):
+        return False
+    if not hasattr(os, "pidfd_open"):
+        os.kill(identity.pid, number)
+        return True
+    try:
+        descriptor = os.pidfd_open(identity.pid)
+    except ProcessLookupError:
+        return False
+    try:
+        # The descriptor stays with the process that had the number when it was made: is it the one that is meant?
+        if not alive(identity):
+            return False
+        signal.pidfd_send_signal(descriptor, number)
+    except ProcessLookupError:
+        return False
+    finally:
+        os.close(descriptor)
+    return True
+
+
+def _machine(host: str) -> str:
+    # The name of a laptop changes with its network.
+    return host.partition("/")[2] or host
 
 
 def _boot_part(boot_id: str) -> str:
@@ -96,6 +127,8 @@ def _start_time_psutil(pid: int) -> str | None:
 @functools.cache
 def _host() -> str:
     name = socket.gethostname()
+    if not _HAS_PROC:
+        return f"{name}/{hashlib.sha256(_command('sysctl', '-n', 'kern.uuid').encode()).hexdigest()[:8]}"
     for source in ("/etc/machine-id", "/var/lib/dbus/machine-id"):
         machine = _read(Path(source))
         if machine:

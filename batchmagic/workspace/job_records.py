@@ -13,7 +13,7 @@ from sqlalchemy import select
 from batchmagic.entities.job_spec import JobSpec
 from batchmagic.entities.progress import Progress
 from batchmagic.entities.status import JobStatus
-from batchmagic.errors import ResourceNotFoundError, ValidationException
+from batchmagic.errors import ResourceNotFoundError, StateError, ValidationException
 from batchmagic.names import check_name
 from batchmagic.workspace.records import moment
 from batchmagic.workspace.tables import jobs
@@ -141,6 +141,30 @@ def checked_name(name: str) -> str:
             hint="Use another ending.",
         )
     return name
+
+
+def can_resume(job: JobRecord) -> bool:
+    """Return whether a new run of the job, which has ended, could have something to do."""
+    return job.status is not JobStatus.COMPLETED or bool(job.progress.failed or job.progress.files_failed)
+
+
+def check_new_run(job: JobRecord, *, after: int | None) -> None:
+    """Pass when a new run of the job may begin; `after`: only if this is still its last run.
+
+    Raises
+    ------
+    StateError
+        If not.
+    """
+    if not job.status.is_terminal:
+        raise StateError(f"Job {job.name} is {job.status}; only an ended job can be resumed.", target="status")
+    if after is not None and job.run != after:
+        raise StateError(
+            f"Job {job.name} was resumed by somebody else meanwhile: it is in run {job.run} now.",
+            target="run",
+        )
+    if not can_resume(job):
+        raise StateError(f"Job {job.name} is complete: there is nothing left to do.", target="status")
 
 
 def request_of(spec: JobSpec) -> str:

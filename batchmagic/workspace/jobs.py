@@ -10,7 +10,7 @@ from sqlalchemy import delete, insert, select, update
 from batchmagic import failpoints
 from batchmagic.entities.progress import Progress
 from batchmagic.entities.status import TERMINAL, JobStatus, sources_of
-from batchmagic.errors import ResourceExistsError, StateError
+from batchmagic.errors import Fenced, ResourceExistsError, StateError
 from batchmagic.workspace import job_events
 from batchmagic.workspace import job_records as rows
 from batchmagic.workspace.claims import ClaimStore
@@ -156,23 +156,26 @@ class JobStore:
         detail: str = "",
         error: Mapping[str, Any] | None = None,
         claim: Claim | None = None,
+        run: int | None = None,
     ) -> JobRecord:
         """Bring the job into the state `new` and return it.
 
-        The first state of work stamps the start of the run, a terminal one its end. A job that completed
-        with no failure can not be resumed, so its secrets are gone then.
+        The first state of work stamps the start of the run, a terminal one its end; nothing runs then. A job
+        that completed with no failure can not be resumed, so its secrets are gone then.
 
         Parameters
         ----------
         claim
             Do it only as the owner of this claim.
+        run
+            Do it only in this run.
 
         Raises
         ------
         StateError
             If the job is in no state that `new` may follow; nothing is changed.
         Fenced
-            If the claim was taken over.
+            If the claim was taken over, or the job is in another run.
         """
         if new is JobStatus.QUEUED:
             raise StateError("A job goes back to Queued by a new run.", target="status")
@@ -181,10 +184,14 @@ class JobStore:
             values["error"] = redact(dict(error))
         with self._database.write() as connection:
             row = _owned(connection, name, claim)
+            if run is not None and row.run != run:
+                # Canceled in the queue and resumed at once: what the former run was to do is nobody's any more.
+                raise Fenced(f"Job {row.name} is in run {row.run}; this is run {run}.", target="run")
             if new in _STARTED and row.started_at is None:
                 values["started_at"] = now()
             if new.is_terminal:
                 values["ended_at"] = max(now(), row.started_at or row.created_at)
+                values["progress"] = {**row.progress, "running": 0}
             allowed = [status.value for status in sources_of(new)]
             done = connection.execute(
                 update(jobs).where(jobs.c.seq == row.seq, jobs.c.status.in_(allowed)).values(**values)
@@ -193,8 +200,9 @@ class JobStore:
                 raise StateError(f"Job {row.name} is {row.status} and cannot become {new}.", target="status")
             job_events.note(connection, row, new, detail=detail, claim=claim)
             changed = self._record(rows.find(connection, row.name))
-        if not _can_resume(changed):
-            self._secrets.delete(changed.name)
+            if not rows.can_resume(changed):
+                # Before the commit: nothing of a run that is over would come back to do it.
+                self._secrets.delete(changed.name)
         return changed
 
     def set_detail(self, name: str, detail: str, *, claim: Claim | None = None) -> None:
@@ -227,6 +235,12 @@ class JobStore:
                 values = {"status": JobStatus.CANCEL_REQUESTED.value}
             elif status is JobStatus.CANCEL_REQUESTED:
                 return self._record(row)
+            elif status is JobStatus.FINALIZING:
+                raise StateError(
+                    f"Job {row.name} is Finalizing: every mini-batch is done and the output is being put "
+                    "together; it is too late to cancel.",
+                    target="status",
+                )
             else:
                 raise StateError(f"Job {row.name} is {status}: there is nothing to cancel.", target="status")
             connection.execute(update(jobs).where(jobs.c.seq == row.seq).values(**values, status_detail=""))
@@ -240,12 +254,19 @@ class JobStore:
         return bool(status in {JobStatus.CANCEL_REQUESTED.value, JobStatus.CANCELED.value})
 
     def begin_run(
-        self, name: str, *, spec: JobSpec | None = None, secrets: Mapping[str, str] | None = None
+        self,
+        name: str,
+        *,
+        after: int | None = None,
+        spec: JobSpec | None = None,
+        secrets: Mapping[str, str] | None = None,
     ) -> int:
         """Queue an ended job again and return the number of the new run.
 
         Parameters
         ----------
+        after
+            Do it only if this is still the job's last run, by which the caller has judged it.
         spec
             What the new run shall be instead, for a resume with changed settings or another version.
         secrets
@@ -254,17 +275,12 @@ class JobStore:
         Raises
         ------
         StateError
-            If the job's run has not ended, or it completed with nothing left to do.
+            If the job's run has not ended, or it completed with nothing left to do, or somebody else has
+            resumed it meanwhile.
         """
         with self._database.write() as connection:
             row = rows.find(connection, name)
-            before = self._record(row)
-            if not before.status.is_terminal:
-                raise StateError(
-                    f"Job {row.name} is {row.status}; only an ended job can be resumed.", target="status"
-                )
-            if not _can_resume(before):
-                raise StateError(f"Job {row.name} is complete: there is nothing left to do.", target="status")
+            rows.check_new_run(self._record(row), after=after)
             values: dict[str, Any] = {
                 "run": row.run + 1,
                 "status": JobStatus.QUEUED.value,
@@ -374,7 +390,3 @@ def _owned(connection: Connection, name: str, claim: Claim | None) -> Row[Any]:
     if claim is not None:
         ClaimStore.check(connection, claim)
     return rows.find(connection, name)
-
-
-def _can_resume(job: JobRecord) -> bool:
-    return job.status is not JobStatus.COMPLETED or bool(job.progress.failed or job.progress.files_failed)

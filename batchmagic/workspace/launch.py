@@ -7,22 +7,17 @@ import fcntl
 import json
 import os
 import subprocess
-import time
 from typing import TYPE_CHECKING
 
 from batchmagic.errors import ComputeError
 from batchmagic.processes import python_command, python_environment
-from batchmagic.workspace import identity
+from batchmagic.workspace import elsewhere, supervisor_record
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
     from pathlib import Path
 
     from batchmagic.workspace import Workspace
-
-_RECORD = "supervisor.pid"
-_STARTING_SECONDS = 5.0
-"""For how long a supervisor that lives is trusted to be bringing its host up; after that another may try."""
 
 
 def host_claim(compute: str) -> str:
@@ -53,11 +48,11 @@ def ensure_host(ws: Workspace, compute: str, *, host_command: Sequence[str] = ()
         When the supervisor cannot be started.
     """
     holder = ws.claims.holder(host_claim(compute))
-    if holder is not None and holder.alive:
-        return False
     folder = ws.compute_dir(compute)
+    if holder is not None and holder.alive and (holder.local or not elsewhere.is_silent(folder, holder)):
+        return False
     with _turn(folder / "launch.lock") as ours:
-        if not ours or _is_starting(folder / _RECORD):
+        if not ours or _is_starting(folder):
             return False
         _start(ws.root, compute, folder / "host.log", host_command)
     return True
@@ -69,8 +64,12 @@ def host_leaves(ws: Workspace, compute: str) -> None:
     A host calls it between giving its claim up and its last look for jobs: a job is then seen by that look,
     or whoever queued it sees that no host is coming.
     """
-    with contextlib.suppress(FileNotFoundError):
-        os.utime(ws.compute_dir(compute) / _RECORD, (0, 0))
+    folder = ws.compute_dir(compute)
+    found = supervisor_record.read(folder)
+    # The record of another supervisor, which is bringing a host up already, is not ours to change.
+    if found is not None and found.identity.pid == os.getppid():
+        with contextlib.suppress(ProcessLookupError):
+            supervisor_record.write(folder, found.identity.pid, leaving=True)
 
 
 @contextlib.contextmanager
@@ -90,14 +89,9 @@ def _turn(file: Path) -> Iterator[bool]:
         os.close(descriptor)
 
 
-def _is_starting(record: Path) -> bool:
-    """Whether a supervisor has started a host a moment ago; `record` is touched at each start."""
-    try:
-        young = abs(time.time() - record.stat().st_mtime) < _STARTING_SECONDS
-        identity.of_process(int(record.read_text()))
-    except (OSError, ValueError):
-        return False
-    return young
+def _is_starting(folder: Path) -> bool:
+    found = supervisor_record.read(folder)
+    return found is not None and found.is_starting
 
 
 def _start(root: Path, compute: str, log: Path, host_command: Sequence[str]) -> None:

@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-import json
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Self
 
 from sqlalchemy import func, insert, select, update
 
 from batchmagic import failpoints
 from batchmagic.entities.progress import Progress
-from batchmagic.errors import Fenced
+from batchmagic.errors import Fenced, JobCorrupted, StoreCorrupted
 from batchmagic.workspace import ledger_tables as t
 from batchmagic.workspace.database import Database, open_database
-from batchmagic.workspace.ledger_attempts import Attempt, read_attempts
+from batchmagic.workspace.ledger_attempts import Attempt, read_attempts, read_failed
 from batchmagic.workspace.ledger_entries import (
     Columns,
     Commit,
@@ -23,7 +21,9 @@ from batchmagic.workspace.ledger_entries import (
     failure_from,
     failure_row,
 )
-from batchmagic.workspace.ledger_errors import ErrorBook, ErrorGroup, inserted_id, read_groups
+from batchmagic.workspace.ledger_errors import ErrorBook, ErrorGroup, read_groups
+from batchmagic.workspace.ledger_guard import check_plan
+from batchmagic.workspace.ledger_names import Names
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from sqlalchemy import Connection
 
 FILE_NAME = "ledger.db"
+GONE = "it is gone, though the job has begun"
 _PAGE = 5000
 _COUNTERS = ("completed", "failed", "retried", "files_failed", "rows", "seconds")
 
@@ -44,14 +45,6 @@ _INSERT_COMMIT = (
 )
 
 
-@dataclass(slots=True)
-class _Interned:
-    """Numbers of texts that many rows share."""
-
-    segments: dict[str, int] = field(default_factory=dict)
-    schemas: dict[tuple[str, Columns], int] = field(default_factory=dict)
-
-
 class Ledger:
     """The ledger of one job.
 
@@ -60,24 +53,40 @@ class Ledger:
 
     def __init__(self, database: Database) -> None:
         self._database = database
-        self._interned = _Interned()
+        self._names = Names()
         self._book = ErrorBook()
+        # Whether the last commit failed, and with it what the two above have learned from it.
+        self._in_doubt = False
 
     @classmethod
-    def open(cls, job_folder: Path, *, readonly: bool = False) -> Self:
+    def open(cls, job_folder: Path, *, readonly: bool = False, begun: bool = False) -> Self:
         """Return the ledger of the job in `job_folder`.
+
+        Parameters
+        ----------
+        begun
+            The job has begun before: it must have a ledger, and none is made.
 
         Raises
         ------
-        StoreCorrupted
-            If the file is damaged.
+        JobCorrupted
+            If the file is damaged, or gone though the job has begun.
         FileNotFoundError
             If there is none yet and `readonly` is given.
         """
         path = job_folder / FILE_NAME
         if readonly and not path.exists():
             raise FileNotFoundError(path)
-        return cls(open_database(path, metadata=t.metadata, create=not readonly, readonly=readonly))
+        if begun and not path.exists():
+            raise JobCorrupted(path=str(path), reason=GONE)
+        try:
+            found = cls(open_database(path, metadata=t.metadata, create=not readonly, readonly=readonly))
+        except StoreCorrupted as error:
+            raise JobCorrupted(path=error.path, reason=error.reason) from error
+        if begun and not found.progress().mini_batches:
+            found.close()
+            raise JobCorrupted(path=str(path), reason="it holds nothing, though the job has begun")
+        return found
 
     def close(self) -> None:
         """Close the database."""
@@ -85,8 +94,16 @@ class Ledger:
 
     # --- the writer
 
-    def begin(self, *, epoch: int, run: int, mini_batches: int, files: int) -> bool:
+    def begin(
+        self, *, epoch: int, run: int, mini_batches: int, files: int, redo_failed: bool = False
+    ) -> bool:
         """Make `epoch` the only one whose writes are accepted from now on.
+
+        Parameters
+        ----------
+        redo_failed
+            If the run is new, take back every mini-batch that failed, so that it is tried again. It is one
+            with the beginning of the run: a crash loses neither or both.
 
         Returns
         -------
@@ -97,6 +114,8 @@ class Ledger:
         ------
         Fenced
             If a later epoch is here already.
+        JobCorrupted
+            If it is the ledger of another plan.
         """
         with self._database.write() as connection:
             row = connection.execute(select(t.fence)).first()
@@ -105,14 +124,14 @@ class Ledger:
                 connection.execute(insert(t.progress).values(id=1, mini_batches=mini_batches, files=files))
             else:
                 self._check(connection, epoch)
+                check_plan(connection, self._database.path, mini_batches, files)
                 connection.execute(update(t.fence).values(epoch=epoch, run=run))
-            for number, name in connection.execute(select(t.segments.c.id, t.segments.c.name)):
-                self._interned.segments[name] = number
-            for number, encoding, columns in connection.execute(select(t.row_schemas)):
-                self._interned.schemas[encoding, columns_from(columns)] = number
-            self._book.load(connection)
+            new: bool = row is None or row.run < run
+            if new and redo_failed:
+                _forget_failed(connection)
+            self._load_known(connection)
         failpoints.hit("ledger.begun")
-        return row is None or row.run < run
+        return new
 
     def commit(
         self, epoch: int, *, commits: Sequence[Commit], failures: Sequence[Failure], progress: Progress
@@ -127,6 +146,9 @@ class Ledger:
         failpoints.hit("ledger.before_commit")
         with self._database.write() as connection:
             self._check(connection, epoch)
+            if self._in_doubt:
+                self._load_known(connection)
+            self._in_doubt = True
             if commits:
                 connection.exec_driver_sql(_INSERT_COMMIT, [self._commit_row(connection, c) for c in commits])
             if failures:
@@ -136,6 +158,7 @@ class Ledger:
             failpoints.hit("ledger.mid_commit")
             counters = {name: getattr(progress, name) for name in _COUNTERS}
             connection.execute(update(t.progress).values(**counters))
+        self._in_doubt = False
         failpoints.hit("ledger.after_commit")
 
     def set_columns(self, epoch: int, columns: Columns) -> None:
@@ -148,12 +171,15 @@ class Ledger:
                 connection.execute(insert(t.output_columns), rows)
 
     def forget(self, epoch: int, keys: Sequence[tuple[int, int]]) -> None:
-        """Take commits back: these mini-batches or files are to be scored again."""
+        """Take commits back: these mini-batches are to be scored again, as wholes.
+
+        Where only a file is named all other files of its mini-batch go too: one that has some commits left
+        would count as done.
+        """
         with self._database.write() as connection:
             self._check(connection, epoch)
-            for mini_batch, part in keys:
-                chosen = (t.commits.c.mini_batch == mini_batch) & (t.commits.c.part == part)
-                connection.execute(t.commits.delete().where(chosen))
+            for mini_batch in {mini_batch for mini_batch, _ in keys}:
+                connection.execute(t.commits.delete().where(t.commits.c.mini_batch == mini_batch))
 
     def forget_unfinished_parts(self, epoch: int, files_in: Callable[[int], int]) -> None:
         """Take back the files of mini-batches of which only some files are committed.
@@ -167,15 +193,11 @@ class Ledger:
                 .group_by(t.commits.c.mini_batch)
             ).all()
         unfinished = [mini_batch for mini_batch, count in counts if count < files_in(mini_batch)]
-        self.forget(epoch, [(m, part) for m in unfinished for part in range(1, files_in(m) + 1)])
+        self.forget(epoch, [(mini_batch, 1) for mini_batch in unfinished])
 
-    def forget_failed(self, epoch: int) -> None:
-        """Take back every mini-batch that failed, so that the next run tries it again."""
-        with self._database.write() as connection:
-            self._check(connection, epoch)
-            failed = select(t.commits.c.mini_batch).where(t.commits.c.ok == 0)
-            connection.execute(t.commits.delete().where(t.commits.c.mini_batch.in_(failed)))
-            connection.execute(update(t.error_groups).values(files=0))
+    def _load_known(self, connection: Connection) -> None:
+        self._names.load(connection)
+        self._book.load(connection)
 
     def _check(self, connection: Connection, epoch: int) -> None:
         held = connection.execute(select(t.fence.c.epoch)).scalar()
@@ -192,31 +214,16 @@ class Ledger:
             commit.files,
             commit.rows,
             commit.items,
-            self._segment(connection, segment) if segment is not None else None,
+            self._names.segment(connection, segment) if segment is not None else None,
             offset,
             length,
             crc,
-            self._schema(connection, commit.encoding, commit.columns) if commit.place else None,
+            self._names.schema(connection, commit.encoding, commit.columns) if commit.place else None,
             commit.instance,
             commit.slot,
             commit.started,
             commit.seconds,
         )
-
-    def _segment(self, connection: Connection, name: str) -> int:
-        number = self._interned.segments.get(name)
-        if number is None:
-            number = inserted_id(connection, t.segments, {"name": name})
-            self._interned.segments[name] = number
-        return number
-
-    def _schema(self, connection: Connection, encoding: str, columns: Columns) -> int:
-        number = self._interned.schemas.get((encoding, columns))
-        if number is None:
-            values = {"encoding": encoding, "columns": json.dumps(columns)}
-            number = inserted_id(connection, t.row_schemas, values)
-            self._interned.schemas[encoding, columns] = number
-        return number
 
     # --- readers
 
@@ -255,6 +262,12 @@ class Ledger:
             seconds=stored["seconds"],
         )
 
+    def any_success(self) -> bool:
+        """Return whether anything is committed with success, be it one file of a mini-batch."""
+        query = select(t.commits.c.mini_batch).where(t.commits.c.ok == 1).limit(1)
+        with self._database.read() as connection:
+            return connection.execute(query).first() is not None
+
     def unfinished(self, mini_batches: int) -> list[tuple[int, int]]:
         """Return the half-open ranges of mini-batches below `mini_batches` that have no commit."""
         ranges = []
@@ -282,7 +295,7 @@ class Ledger:
     def iter_commits(self) -> Iterator[Commit]:
         """Yield every commit in the order of mini-batches and files; memory does not grow with their number."""
         c = t.commits.c
-        segments, schemas = self._names()
+        segments, schemas = self._by_number()
         last = (-1, -1)
         while True:
             after = (c.mini_batch > last[0]) | ((c.mini_batch == last[0]) & (c.part > last[1]))
@@ -296,7 +309,7 @@ class Ledger:
                 return
             last = (rows[-1].mini_batch, rows[-1].part)
 
-    def _names(self) -> tuple[dict[int, str], dict[int, tuple[str, Columns]]]:
+    def _by_number(self) -> tuple[dict[int, str], dict[int, tuple[str, Columns]]]:
         with self._database.read() as connection:
             segments = {number: name for number, name in connection.execute(select(t.segments))}  # noqa: C416
             schemas = {
@@ -304,6 +317,14 @@ class Ledger:
                 for row in connection.execute(select(t.row_schemas))
             }
         return segments, schemas
+
+    def segments_in_use(self) -> set[str]:
+        """Return the names of the segments that hold committed rows."""
+        query = select(t.segments.c.name).where(
+            t.segments.c.id.in_(select(t.commits.c.segment).where(t.commits.c.ok == 1).distinct())
+        )
+        with self._database.read() as connection:
+            return set(connection.execute(query).scalars())
 
     def row_schemas(self) -> list[tuple[str, Columns]]:
         """Return encoding and columns of the rows, in the order of the first mini-batch that has them."""
@@ -339,22 +360,19 @@ class Ledger:
         with self._database.read() as connection:
             return read_attempts(connection, since=since, mini_batches=mini_batches)
 
-    def failed(self) -> list[tuple[int, int, str]]:
-        """Return ``(mini_batch, part, reason)`` of all that failed for good, in order.
+    def iter_failed(self) -> Iterator[tuple[int, int, str]]:
+        """Yield ``(mini_batch, part, reason)`` of all that failed for good, in order.
 
         The reason is the message of the last attempt.
         """
-        c, f = t.commits.c, t.failures.c
-        reason = (
-            select(f.message)
-            .where((f.mini_batch == c.mini_batch) & (f.part == c.part))
-            .order_by(f.id.desc())
-            .limit(1)
-            .scalar_subquery()
-        )
-        query = select(c.mini_batch, c.part, reason).where(c.ok == 0).order_by(c.mini_batch, c.part)
-        with self._database.read() as connection:
-            return [(mini_batch, part, text or "") for mini_batch, part, text in connection.execute(query)]
+        last = (-1, -1)
+        while True:
+            with self._database.read() as connection:
+                rows = read_failed(connection, after=last, limit=_PAGE)
+            yield from rows
+            if len(rows) < _PAGE:
+                return
+            last = rows[-1][:2]
 
     def iter_failures(self) -> Iterator[Failure]:
         """Yield every attempt that did not succeed, as they happened; their errors have a message only."""
@@ -369,3 +387,9 @@ class Ledger:
             if len(rows) < _PAGE:
                 return
             last = rows[-1].id
+
+
+def _forget_failed(connection: Connection) -> None:
+    failed = select(t.commits.c.mini_batch).where(t.commits.c.ok == 0)
+    connection.execute(t.commits.delete().where(t.commits.c.mini_batch.in_(failed)))
+    connection.execute(update(t.error_groups).values(files=0))

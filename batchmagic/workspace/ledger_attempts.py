@@ -61,3 +61,19 @@ def read_attempts(connection: Connection, *, since: float, mini_batches: int) ->
         for n, i, s, at, took, final in connection.execute(failures)
     ]
     return sorted((a for a in found if a.started >= since), key=lambda a: a.started)
+
+
+def read_failed(connection: Connection, *, after: tuple[int, int], limit: int) -> list[tuple[int, int, str]]:
+    """Return what failed for good beyond the key `after`, in order: ``(mini_batch, part, reason)``."""
+    c, f = t.commits.c, t.failures.c
+    reason = (
+        select(f.message)
+        .where((f.mini_batch == c.mini_batch) & (f.part == c.part))
+        .order_by(f.id.desc())
+        .limit(1)
+        .scalar_subquery()
+    )
+    beyond = (c.mini_batch > after[0]) | ((c.mini_batch == after[0]) & (c.part > after[1]))
+    query = select(c.mini_batch, c.part, reason).where((c.ok == 0) & beyond)
+    rows = connection.execute(query.order_by(c.mini_batch, c.part).limit(limit))
+    return [(mini_batch, part, text or "") for mini_batch, part, text in rows]

@@ -103,7 +103,7 @@ class ErrorBook:
     def _group(self, connection: Connection, failure: Failure) -> int:
         error = failure.error
         frame = error.get("frame")
-        key = json.dumps([error.get("type"), frame[:3] if frame else _shape(error)])
+        key = json.dumps([error.get("type"), frame[:3] if frame else _shape(error), *_told_apart(error)])
         if key not in self._groups and len(self._groups) >= MAX_GROUPS:
             key, frame = _OTHERS, None
             error = {"type": "Other errors", "message": f"errors beyond the first {MAX_GROUPS} kinds"}
@@ -138,6 +138,11 @@ def inserted_id(connection: Connection, table: Table, values: dict[str, Any]) ->
 def _shape(error: dict[str, Any]) -> str:
     """Stand in for the missing line: the message without what differs from file to file."""
     return "".join("#" if c.isdigit() else c for c in str(error.get("message", ""))[:80])
+
+
+def _told_apart(error: dict[str, Any]) -> list[str]:
+    """Return what else keeps errors of one type at one line apart: a wrong result is not raised at a line of its own."""
+    return [str(error.get("message", ""))[-80:]] if error.get("type") == "WrongResult" else []
 
 
 def read_groups(connection: Connection) -> list[ErrorGroup]:

@@ -13,7 +13,7 @@ from batchmagic.entities.references import Reference, parse_reference
 from batchmagic.errors import ResourceNotFoundError, ValidationException
 from batchmagic.names import safe_join
 from batchmagic.workspace import mlflow_models
-from batchmagic.workspace.folders import private_folder, remove_tree
+from batchmagic.workspace.folders import folder_in, remove_tree
 from batchmagic.workspace.garbage import INCOMING
 from batchmagic.workspace.redaction import redact_uris
 
@@ -140,7 +140,7 @@ def _fetched(ws: Workspace, reference: Reference) -> Iterator[tuple[Path, str | 
         folder = safe_join(ws.jobs.get(str(reference.job)).folder, "outputs", str(reference.output))
         yield safe_join(folder, reference.path or "."), None
     elif reference.kind == "mlflow":
-        scratch = private_folder(ws.root / INCOMING) / secrets.token_hex(8)
+        scratch = folder_in(ws.root, INCOMING) / secrets.token_hex(8)
         try:
             yield mlflow_models.fetch(ws.root, reference, scratch)
         finally:

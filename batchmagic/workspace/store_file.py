@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 import secrets
 import sqlite3
 from typing import TYPE_CHECKING
 from urllib.parse import quote
 
-from batchmagic.errors import StoreCorrupted, WorkspaceError
+from batchmagic import disk
+from batchmagic.errors import DiskError, StoreBusy, StoreCorrupted, WorkspaceError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -19,15 +21,11 @@ APPLICATION_ID = 0x62746D67  # "btmg", in the header of every database that is o
 BUSY_SECONDS = 30.0
 _CHECK_LIMIT = 64 << 20  # a reader does not wait for a check of more than this
 _DAMAGED = (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
-_SAYINGS = {
-    sqlite3.SQLITE_BUSY: (
-        f"is locked by another process for more than {BUSY_SECONDS:.0f} s",
-        "Look for a stopped process that holds it, and try again.",
-    ),
-    sqlite3.SQLITE_FULL: (
-        "cannot grow: the disk is full",
-        "Make room (`prune` removes old jobs), then resume.",
-    ),
+_LOCKED = (
+    f"is locked by another process for more than {BUSY_SECONDS:.0f} s",
+    "Look for a stopped process that holds it, and try again.",
+)
+_DISK_SAYINGS = {
     sqlite3.SQLITE_IOERR: (
         "cannot be read or written by this disk",
         "Look at the disk and its quota, then resume.",
@@ -35,7 +33,7 @@ _SAYINGS = {
     sqlite3.SQLITE_READONLY: ("cannot be written", "Check the permissions of the file and its folder."),
     sqlite3.SQLITE_CANTOPEN: (
         "cannot be opened",
-        "Check that the workspace folder is still there and readable.",
+        "Check that the workspace folder is still there, readable, and on a disk with room.",
     ),
 }
 
@@ -43,6 +41,15 @@ _SAYINGS = {
 def uri(path: Path, *, mode: str = "rw") -> str:
     """Return the SQLite URI of `path`; with mode ``rw`` a file that is gone is not made anew in silence."""
     return f"file:{quote(str(path.absolute()))}?mode={mode}"
+
+
+def place_of(path: Path) -> tuple[int, int] | None:
+    """Return what tells the file or folder at `path` from every other one of this machine; None if nothing is there."""
+    try:
+        found = path.stat()
+    except (FileNotFoundError, NotADirectoryError):
+        return None
+    return found.st_dev, found.st_ino
 
 
 def connect(path: Path, *, mode: str = "rw") -> sqlite3.Connection:
@@ -57,10 +64,29 @@ def translated(path: Path, error: sqlite3.Error) -> WorkspaceError | None:
     primary = getattr(error, "sqlite_errorcode", 0) & 0xFF
     if primary in _DAMAGED:
         return StoreCorrupted(path=str(path), reason=str(error))
-    if primary in _SAYINGS:
-        what, hint = _SAYINGS[primary]
-        return WorkspaceError(f"{path} {what} ({error}).", target="workspace", hint=hint)
-    return None
+    if primary == sqlite3.SQLITE_BUSY:
+        what, hint = _LOCKED
+        return StoreBusy(f"{path} {what} ({error}).", target="workspace", hint=hint)
+    if primary == sqlite3.SQLITE_FULL:
+        return disk.full(path, reason=str(error))
+    if primary not in _DISK_SAYINGS:
+        return None
+    if disk.is_read_only(path.parent):
+        return disk.disk_error(OSError(errno.EROFS, str(error)), path)
+    what, hint = _DISK_SAYINGS[primary]
+    return DiskError(f"{path} {what} ({error}).", path=str(path), hint=hint)
+
+
+@contextlib.contextmanager
+def speaking(path: Path) -> Iterator[None]:
+    """Say in our words what SQLite reports of the database at `path`."""
+    try:
+        yield
+    except sqlite3.Error as error:
+        known = translated(path, error)
+        if known is None:
+            raise
+        raise known from error
 
 
 def inspect(path: Path, *, thorough: bool) -> int:
@@ -74,20 +100,25 @@ def inspect(path: Path, *, thorough: bool) -> int:
     size = path.stat().st_size
     if size == 0:
         raise StoreCorrupted(path=str(path), reason="the file is empty")
-    try:
-        # A read-only connection neither checkpoints nor repairs, so a damaged file stays as it was found.
-        with contextlib.closing(connect(path, mode="ro")) as connection:
-            owner = connection.execute("PRAGMA application_id").fetchone()[0]
-            if owner != APPLICATION_ID:
-                raise StoreCorrupted(path=str(path), reason="it is not a database of batchmagic")
-            if thorough or size <= _CHECK_LIMIT:
-                _check_pages(connection, path)
-            return int(connection.execute("PRAGMA user_version").fetchone()[0])
-    except sqlite3.Error as error:
-        known = translated(path, error)
-        if known is None:
-            raise
-        raise known from error
+    with speaking(path):
+        try:
+            return _inspect(path, "ro", thorough=thorough or size <= _CHECK_LIMIT)
+        except sqlite3.OperationalError as error:
+            # A writer that was killed left its journal; only who may write can take it back.
+            if error.sqlite_errorcode != sqlite3.SQLITE_READONLY_ROLLBACK:
+                raise
+            return _inspect(path, "rw", thorough=thorough or size <= _CHECK_LIMIT)
+
+
+def _inspect(path: Path, mode: str, *, thorough: bool) -> int:
+    # A read-only connection neither checkpoints nor repairs, so a damaged file stays as it was found.
+    with contextlib.closing(connect(path, mode=mode)) as connection:
+        owner = connection.execute("PRAGMA application_id").fetchone()[0]
+        if owner != APPLICATION_ID:
+            raise StoreCorrupted(path=str(path), reason="it is not a database of batchmagic")
+        if thorough:
+            _check_pages(connection, path)
+        return int(connection.execute("PRAGMA user_version").fetchone()[0])
 
 
 def _check_pages(connection: sqlite3.Connection, path: Path) -> None:
@@ -103,7 +134,7 @@ def _beside(path: Path) -> Iterator[Path]:
     try:
         yield new
     finally:
-        for leftover in (new, new.with_name(f"{new.name}-wal"), new.with_name(f"{new.name}-shm")):
+        for leftover in (new, *(new.with_name(new.name + end) for end in ("-wal", "-shm", "-journal"))):
             leftover.unlink(missing_ok=True)
 
 
@@ -111,12 +142,20 @@ def make(path: Path, fill: Callable[[Path], None], *, journal: str) -> None:
     """Make the database at `path`, which then is whole: `fill` writes a file beside it, which gets its name last.
 
     If another process was faster, its file stays and ours is dropped.
+
+    Raises
+    ------
+    DiskError
+        If the disk does not take it; nothing is there then.
     """
-    with _beside(path) as new:
+    with disk.told(path), speaking(path), _beside(path) as new:
         with contextlib.closing(connect(new)) as connection:
             connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
-            connection.execute(f"PRAGMA journal_mode = {journal}")
         fill(new)
+        # Not before it is filled: what a write-ahead log holds reaches the file when it is closed, and if that
+        # fails, SQLite says nothing.
+        with contextlib.closing(connect(new)) as connection:
+            connection.execute(f"PRAGMA journal_mode = {journal}")
         _sync(new)
         with contextlib.suppress(FileExistsError):
             os.link(new, path)

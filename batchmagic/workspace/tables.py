@@ -163,4 +163,5 @@ claims = Table(
     Column("pid", Integer, nullable=False),
     Column("start_time", Text, nullable=False),
     Column("acquired_at", Float, nullable=False),
+    Column("place", Text),
 )

@@ -72,9 +72,9 @@ def lab(folder: Path, browser: Browser) -> Iterator[Lab]:
 
 def end_computes(folder: Path) -> None:
     """Have the computes of every workspace in `folder` leave."""
-    for record in folder.rglob("compute/*/supervisor.pid"):
+    for record in folder.rglob("compute/*/supervisor.json"):
         with contextlib.suppress(psutil.NoSuchProcess, ValueError):
-            supervisor = psutil.Process(int(record.read_text()))
+            supervisor = psutil.Process(json.loads(record.read_text())["identity"]["pid"])
             # The number may have gone to another process meanwhile.
             if str(folder) in " ".join(supervisor.cmdline()):
                 supervisor.terminate()

@@ -8,7 +8,7 @@ import sys
 
 import pytest
 
-from batchmagic.compute.capacity import cores, memory_bytes
+from batchmagic.capacity import cores, memory_bytes
 from batchmagic.processes import python_environment
 
 MACHINE_CORES = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
@@ -114,7 +114,7 @@ def test_limits_of_a_hub(system):
 def test_affinity_counts(system):
     if not hasattr(os, "sched_setaffinity"):
         pytest.skip("this system has no CPU affinity")
-    code = "import os; os.sched_setaffinity(0, {min(os.sched_getaffinity(0))}); import batchmagic.compute.capacity as c; print(c.cores(environ={}))"
+    code = "import os; os.sched_setaffinity(0, {min(os.sched_getaffinity(0))}); import batchmagic.capacity as c; print(c.cores(environ={}))"
     done = subprocess.run(
         [sys.executable, "-c", code], capture_output=True, text=True, check=True, env=python_environment()
     )

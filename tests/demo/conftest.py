@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import subprocess
 import sys
 from typing import TYPE_CHECKING
@@ -17,9 +18,9 @@ if TYPE_CHECKING:
 def ends_computes(tmp_path: Path):
     """Afterwards the computes of every workspace in `tmp_path` have left."""
     yield
-    for record in tmp_path.rglob("compute/*/supervisor.pid"):
+    for record in tmp_path.rglob("compute/*/supervisor.json"):
         with contextlib.suppress(psutil.NoSuchProcess):
-            supervisor = psutil.Process(int(record.read_text()))
+            supervisor = psutil.Process(json.loads(record.read_text())["identity"]["pid"])
             if str(tmp_path) in " ".join(supervisor.cmdline()):
                 supervisor.terminate()
                 supervisor.wait(LEAVE_SECONDS)

@@ -52,10 +52,10 @@ def test_an_empty_folder_is_taken(tmp_path):
 def test_the_marker_of_a_process_that_is_gone_or_another_ones_is_no_hindrance(tmp_path):
     folder = tmp_path / "demo-output"
     make_anew(folder)
-    record = folder / ".batchmagic" / "compute" / "demo" / "supervisor.pid"
-    for pid in ("999999999", "1", "", "no number"):
+    record = folder / ".batchmagic" / "compute" / "demo" / "supervisor.json"
+    for pid in ("999999999", "1", "", '"no number"'):
         record.parent.mkdir(parents=True)
-        record.write_text(pid)
+        record.write_text(f'{{"identity": {{"pid": {pid}}}}}')
         make_anew(folder)
         assert not record.exists()
 
@@ -64,14 +64,14 @@ def test_a_compute_that_still_runs_there_is_ended_first(tmp_path):
     folder = tmp_path / "demo-output"
     make_anew(folder)
     workspace = folder / WORKSPACE
-    record = workspace / "compute" / "demo" / "supervisor.pid"
+    record = workspace / "compute" / "demo" / "supervisor.json"
     record.parent.mkdir(parents=True)
     program = "import signal; print('here', flush=True); signal.pause()"
     waits = [sys.executable, "-c", program, f"--workspace={workspace}"]
     with subprocess.Popen(waits, stdout=subprocess.PIPE, text=True) as supervisor:
         # Until its program runs, a new process has no command line to be known by.
         assert supervisor.stdout.readline() == "here\n"
-        record.write_text(str(supervisor.pid))
+        record.write_text(f'{{"identity": {{"pid": {supervisor.pid}}}}}')
         try:
             make_anew(folder)
             assert not psutil.pid_exists(supervisor.pid)

@@ -31,9 +31,9 @@ ERROR = {"type": "ValueError", "message": "bad", "phase": "run"}
 class Run:
     """Decisions with a fake fleet: what is sent is answered by a rule."""
 
-    def __init__(self, count: int, files: int = 1, completed: int = 0, **settings):
+    def __init__(self, count: int, files: int = 1, *, any_success: bool = False, **settings):
         self.decisions = Decisions(
-            Settings(**settings), Pending([(0, count)]), lambda _: files, completed=completed
+            Settings(**settings), Pending([(0, count)]), lambda _: files, any_success=any_success
         )
         self.sent: list[Lease] = []
         self.records: list[Record] = []
@@ -143,7 +143,7 @@ def test_nothing_succeeds_at_first_is_systematic_unless_a_threshold_or_no_fail_f
 
 
 def test_a_resumed_job_with_earlier_success_is_not_systematic():
-    run = Run(15, max_retries=0, completed=1).handle(InstanceUp("i0", 1)).answer(lambda _: Kind.ERROR)
+    run = Run(15, max_retries=0, any_success=True).handle(InstanceUp("i0", 1)).answer(lambda _: Kind.ERROR)
     assert run.stop.outcome is Outcome.COMPLETED
 
 
@@ -233,6 +233,43 @@ def test_init_failing_on_one_instance_excludes_it_and_the_job_completes():
     assert len(run.final()) == 30
 
 
+def test_an_excluded_instance_stays_excluded_when_another_of_its_slots_succeeds():
+    run = Run(60, instance_count=2).handle(InstanceUp("i0", 2)).handle(InstanceUp("i1", 1))
+    mine = [lease for lease in run.sent if lease.instance == "i0"]
+    for lease in mine[:2]:
+        run.handle(InitFailed(lease.number, {"type": "OSError", "message": "x"}))
+    assert run.excluded == ["i0"]
+    run.sent.clear()
+    run.handle(LeaseReturned(mine[2].number, (attempt(mine[2].members[0], Kind.OK),)))
+    run.handle(InitFailed(mine[3].number, {"type": "OSError", "message": "x"}))
+    assert (run.excluded, run.sent, run.stop) == (["i0"], [], None)
+
+
+def test_an_instance_gets_no_more_leases_for_those_that_its_predecessor_lost():
+    run = Run(60).handle(InstanceUp("i0", 2))
+    old = list(run.sent)
+    run.sent.clear()
+    run.handle(InstanceDown("i0")).handle(InstanceUp("i0", 2))
+    assert len(run.sent) == 4
+    for lease in old:
+        run.handle(LeaseLost(lease.number, begun=False))
+    assert len(run.sent) == 4
+
+
+def test_a_lease_is_at_most_four_times_the_one_before_also_where_few_are_in_a_row():
+    ranges = [(number, number + 1) for number in range(0, 100, 2)]
+    decisions = Decisions(Settings(), Pending([*ranges, (200, 5000)]), lambda _: 1)
+    sent = [c.lease for c in decisions.handle(InstanceUp("i0", 1))]
+    sizes = []
+    while sent:
+        lease = sent.pop(0)
+        sizes.append(len(lease.members))
+        done = tuple(attempt(m, Kind.OK) for m in lease.members)
+        sent += [c.lease for c in decisions.handle(LeaseReturned(lease.number, done)) if isinstance(c, Send)]
+    assert sizes[:51] == [1] * 50 + [4]
+    assert max(sizes) > 190
+
+
 def test_cancel_stops_at_once_and_records_nothing_more():
     run = Run(100).handle(InstanceUp("i0", 2))
     lease = run.sent.pop(0)
@@ -251,6 +288,16 @@ def test_isolated_files_of_a_failed_mini_batch_cost_only_the_bad_ones():
     assert run.stop.outcome is Outcome.COMPLETED
 
 
+def test_one_good_file_is_a_success_also_for_the_host_that_comes_after():
+    """No mini-batch is good as a whole, so that their number says nothing."""
+    common = {"files": 2, "max_retries": 0, "isolate_failures": True}
+    first = Run(12, **common).handle(InstanceUp("i0", 1))
+    first.answer(lambda m: Kind.OK if m.part == 1 else Kind.ERROR)
+    assert (first.stop.outcome, first.stop.reason) == (Outcome.COMPLETED, "done")
+    again = Run(0, any_success=True, **common).handle(InstanceDown(""))
+    assert (again.stop.outcome, again.stop.reason) == (Outcome.COMPLETED, "done")
+
+
 def test_with_nothing_left_the_verdict_needs_no_instance():
-    decisions = Decisions(Settings(), Pending([]), lambda _: 1, completed=5)
+    decisions = Decisions(Settings(), Pending([]), lambda _: 1, any_success=True)
     assert [c.outcome for c in decisions.handle(InstanceDown(""))] == [Outcome.COMPLETED]

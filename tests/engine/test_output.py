@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import json
+import os
 
 import pandas as pd
 import pytest
 
+from batchmagic import failpoints
 from batchmagic.constants import OutputFormat
 from batchmagic.entities.progress import Progress
 from batchmagic.errors import Fenced
 from batchmagic.scoring.assemble import SpoolDamaged, assemble
 from batchmagic.scoring.segments import SegmentWriter
-from batchmagic.scoring.spool import spool_of
+from batchmagic.scoring.spool import forget_earlier, spool_of
 from batchmagic.workspace.ledger import Ledger
 from batchmagic.workspace.ledger_entries import Commit, Failure
 
@@ -139,6 +141,45 @@ def test_a_segment_is_never_used_again(tmp_path):
     assert names[0] != names[1]
 
 
+def test_sync_brings_every_byte_to_the_disk(tmp_path, monkeypatch):
+    synced = []
+    real = os.fdatasync
+
+    def noted(descriptor):
+        real(descriptor)
+        synced.append(os.fstat(descriptor).st_size)
+
+    monkeypatch.setattr(os, "fdatasync", noted)
+    writer = SegmentWriter(tmp_path, "1-i0-0")
+    for length in (5, 0, 70_000):
+        writer.begin()
+        writer.write(b"x" * length)
+        _, start, size, _ = writer.end()
+        writer.sync()
+        assert synced.pop() == start + size == sum((5, 0, 70_000)[: (5, 0, 70_000).index(length) + 1])
+    writer.close()
+
+
+def test_a_segment_that_was_cut_is_damaged_whatever_its_checksum(job, tmp_path):
+    """The checksum of rows that are all gone is that of no rows."""
+    ledger = job((0, 0, b"0\n", [A_INT]))
+    with ledger._database.write() as connection:
+        connection.exec_driver_sql("UPDATE commits SET crc = 0")
+    os.truncate(next(spool_of(tmp_path).glob("*.seg")), 0)
+    with pytest.raises(SpoolDamaged):
+        assemble(ledger, tmp_path, tmp_path / "p.csv", OutputFormat.CSV)
+
+
+def test_what_earlier_drivers_left_goes_but_for_what_the_ledger_names(job, tmp_path):
+    ledger = job((0, 0, b"0\n", [A_INT]))
+    spool = spool_of(tmp_path)
+    named = {path.name for path in spool.glob("*.seg")}
+    for name in ("1-i1-0-0.seg", "begun-1-7", "2-i0-0-0.seg", "begun-2-7"):
+        (spool / name).touch()
+    forget_earlier(tmp_path, 2, ledger.segments_in_use())
+    assert {path.name for path in spool.iterdir()} == named | {"2-i0-0-0.seg", "begun-2-7"}
+
+
 def test_what_is_not_committed_is_what_is_left(job):
     ledger = job((0, 0, b"\n", []), (1, 0, b"\n", []), (5, 0, b"\n", []))
     assert ledger.unfinished(10) == [(2, 5), (6, 10)]
@@ -150,6 +191,25 @@ def test_files_of_a_mini_batch_that_is_not_whole_are_taken_back(job):
     ledger = job((3, 1, b"\n", []), (4, 1, b"\n", []), (4, 2, b"\n", []))
     ledger.forget_unfinished_parts(1, lambda _: 2)
     assert ledger.unfinished(6) == [(0, 4), (5, 6)]
+
+
+def test_with_one_file_s_rows_the_whole_mini_batch_is_taken_back(job):
+    """Otherwise the files that are left would make it count as done, and the lost rows would never be scored."""
+    ledger = job((3, 1, b"\n", []), (3, 2, b"\n", []), (4, 0, b"\n", []))
+    ledger.forget(1, [(3, 2)])
+    assert ledger.unfinished(6) == [(0, 4), (5, 6)]
+
+
+def test_one_good_file_is_a_success(job):
+    ledger = job()
+    assert not ledger.any_success()
+    bad = Commit(mini_batch=0, part=1, ok=False, attempt=1, files=1)
+    ledger.commit(1, commits=[bad], failures=[], progress=Progress())
+    assert not ledger.any_success()
+    good = Commit(mini_batch=0, part=2, ok=True, attempt=1, files=1)
+    ledger.commit(1, commits=[good], failures=[], progress=Progress())
+    assert ledger.any_success()
+    assert ledger.recount().completed == 0
 
 
 def test_an_earlier_claim_cannot_write_any_more(job):
@@ -167,6 +227,21 @@ def test_a_commit_is_all_or_nothing(job, tmp_path):
     with pytest.raises(Exception, match="UNIQUE"):
         ledger.commit(1, commits=[other, twin], failures=[], progress=Progress(completed=9))
     assert (ledger.unfinished(2), ledger.progress().completed) == ([(1, 2)], 0)
+
+
+def test_a_commit_that_fails_in_its_middle_leaves_nothing(job):
+    ledger = job((0, 0, b"a\n", []))
+    commits = [Commit(mini_batch=1, part=0, ok=False, attempt=1, files=1)]
+    failpoints.arm("ledger.mid_commit=raise:EIO")
+    try:
+        with pytest.raises(OSError, match="ledger.mid_commit"):
+            ledger.commit(1, commits=commits, failures=[failure(1)], progress=Progress(completed=7))
+    finally:
+        failpoints.arm("")
+    assert ledger.unfinished(3) == [(1, 3)]
+    assert (ledger.progress().completed, list(ledger.iter_failures()), ledger.error_groups()) == (0, [], [])
+    ledger.commit(1, commits=commits, failures=[failure(1)], progress=Progress(completed=7))
+    assert (ledger.progress().completed, len(list(ledger.iter_failures()))) == (7, 1)
 
 
 def failure(number, message="bad", line=9, *, final=True, kind="ValueError"):

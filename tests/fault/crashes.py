@@ -21,8 +21,11 @@ if TYPE_CHECKING:
 SCRIPT = """
 import os
 
+CALLS = os.open({calls!r}, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
+
 def run(mini_batch):
     names = [os.path.basename(path) for path in mini_batch]
+    os.write(CALLS, b"called\\n" * len(names))
     return [name + "." * (1_200_000 if name.endswith("0.csv") else 5) for name in names]
 """
 FILES = 60

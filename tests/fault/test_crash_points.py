@@ -44,6 +44,8 @@ OFTEN = {
     "ledger.after_commit": 2,
     "assemble.mid_write": 50,
 }
+# Before the first lease, or after the last commit: a crash there costs no second call of run().
+NOTHING_LEASED = ("plan.", "claim.", "ledger.begun", "end.", "assemble.")
 
 
 def test_every_point_is_in_the_registry_and_in_the_code():
@@ -61,6 +63,13 @@ class Target:
 
     lab: Lab
     name: str
+    calls: Path
+
+    def called(self):
+        """Return how many files the script was called with since the last time."""
+        count = len(self.calls.read_bytes().splitlines())
+        self.calls.unlink()
+        return count
 
     def command(self, *words, **variables):
         """Run the command line and return what became of it."""
@@ -77,8 +86,9 @@ class Target:
 def target(lab):
     name = lab.new_folder("point").name
     lab.compute(name, idle=0)
-    lab.deploy(name, crashes.SCRIPT, compute=name, mini_batch_size=1)
-    return Target(lab, name)
+    calls = lab.folder / f"calls-{name}"
+    lab.deploy(name, crashes.SCRIPT.format(calls=str(calls)), compute=name, mini_batch_size=1)
+    return Target(lab, name, calls)
 
 
 @pytest.fixture
@@ -111,6 +121,9 @@ def test_killed_at(target, arm, point, tier, tally):
         tally.trial(kills=kills, recovery=recovery, **found.counts())
         assert kills == times, f"{point} was reached {kills} times"
         assert found.ok, found
+        called = target.called()
+        if point.startswith(NOTHING_LEASED):
+            assert called == crashes.FILES, "scored again although it was committed, or never leased"
 
 
 @pytest.mark.parametrize("point", ["submit.before_row", "submit.after_row"])

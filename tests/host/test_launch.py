@@ -202,7 +202,7 @@ def test_host_outlives_the_group_of_who_started_it(scene):
 
 
 def test_supervisor_that_cannot_start_is_an_error(scene):
-    (scene.ws.compute_dir("local") / "supervisor.pid").mkdir()
+    (scene.ws.compute_dir("local") / "supervisor.json").mkdir()
     with pytest.raises(ComputeError, match=r"'local' could not be started.*host\.log"):
         ensure_host(scene.ws, "local", host_command=scene.command)
     assert "IsADirectoryError" in (scene.ws.compute_dir("local") / "host.log").read_text()

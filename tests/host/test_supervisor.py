@@ -17,8 +17,9 @@ from typing import TYPE_CHECKING, Any
 import psutil
 import pytest
 
-from batchmagic.host.supervisor import died_too_often
+from batchmagic.host.supervisor import AGAIN_SECONDS, died_too_often
 from batchmagic.processes import python_command, python_environment
+from batchmagic.workspace import identity, supervisor_record
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -36,6 +37,13 @@ while order := control.recv(100).split():
         os._exit(int(order[1]))
     if order[0] == b"kill":
         os.kill(os.getpid(), signal.SIGKILL)
+    if order[0] == b"leave":
+        import subprocess
+        child = subprocess.Popen(["sleep", "1000"], start_new_session=True)
+        control.sendall(b"%d" % child.pid)
+    if order[0] == b"ignore":
+        signal.signal(signal.SIGTERM, signal.SIG_IGN)
+        control.sendall(b"done\\n")
     if order[0] == b"print":
         print("x" * int(order[1]), flush=True)
         control.sendall(b"done\\n")
@@ -91,6 +99,7 @@ def scene(tmp_path: Path) -> Iterator[Scene]:
     door.listen()
     command = [sys.executable, str(program), str(tmp_path / "door")]
     workspace = tmp_path / "workspace"
+    workspace.mkdir()
     started: list[subprocess.Popen[bytes]] = []
 
     def start(*more: str) -> subprocess.Popen[bytes]:
@@ -183,6 +192,36 @@ def test_sigterm_is_passed_on_and_the_supervisor_leaves_after_the_host(scene):
     assert "started again" not in scene.log
 
 
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_second_signal_ends_a_host_that_does_not_leave(scene, number):
+    supervisor = scene.start()
+    host = scene.next_host()
+    host.do("ignore")
+    assert host.connection.recv(10) == b"done\n"
+    for _ in range(3):
+        supervisor.send_signal(number)  # the same wish, handed on by more than one
+    time.sleep(AGAIN_SECONDS + 0.2)
+    assert supervisor.poll() is None
+    supervisor.send_signal(number)
+    host.wait_for_end()
+    assert supervisor.wait(10) == 0
+    assert "started again" not in scene.log
+
+
+def test_what_a_killed_host_leaves_behind_is_ended(scene):
+    supervisor = scene.start()
+    host = scene.next_host()
+    host.do("leave")
+    left = int(host.connection.recv(10))
+    assert psutil.pid_exists(left)
+    host.do("kill")
+    again = scene.next_host()
+    assert not psutil.pid_exists(left)
+    assert "Ended 1 processes that the host had left behind" in scene.log
+    again.do("exit 0")
+    assert supervisor.wait(5) == 0
+
+
 def test_sigterm_between_two_hosts_ends_the_supervisor(scene):
     supervisor = scene.start()
     host = scene.next_host()
@@ -256,7 +295,8 @@ def test_detached_supervisor_is_nobody_s_child_and_leads_a_session(scene):
         assert supervisor is not None
         assert os.getpid() not in [p.pid for p in supervisor.parents()]
         assert os.getsid(supervisor.pid) == supervisor.pid
-        assert (scene.workspace / "compute" / "local" / "supervisor.pid").read_text() == str(supervisor.pid)
+        record = supervisor_record.read(scene.workspace / "compute" / "local")
+        assert record.identity == identity.of_process(supervisor.pid)
     psutil.wait_procs([supervisor], timeout=5)
     assert not supervisor.is_running() or supervisor.status() == psutil.STATUS_ZOMBIE
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import json
 import os
 import signal
 import sqlite3
@@ -244,7 +245,8 @@ class Lab:
 
     def supervisor(self, compute: str = COMPUTE) -> int:
         """Return the process id of the supervisor on record."""
-        return int((self.root / "compute" / compute / "supervisor.pid").read_text())
+        record = self.root / "compute" / compute / "supervisor.json"
+        return json.loads(record.read_text())["identity"]["pid"]
 
     def kill_supervisor_and_host(self, compute: str = COMPUTE) -> None:
         """Kill both, the supervisor first; nothing of the compute is left then."""

@@ -77,6 +77,22 @@ INVOKES = {
     "output exists": (OutputExists, "--overwrite", {"outputs": {"score": Output(path="./out")}}),
     "output file exists": (OutputExists, "rows.csv", {"outputs": {"score": "./out/rows.csv"}}),
     "output below a file": (ValidationException, "is a file", {"outputs": {"score": "./data/0.csv/out/"}}),
+    "output is the input": (ValidationException, "is the input folder", {"outputs": {"score": "./data/"}}),
+    "output is a link to the input": (
+        ValidationException,
+        "is the input folder",
+        {"outputs": {"score": "./link-to-data/"}},
+    ),
+    "output file is a link to nothing": (
+        OutputExists,
+        "lost.csv",
+        {"outputs": {"score": "./out/lost.csv"}},
+    ),
+    "output folder is a link to nothing": (
+        ValidationException,
+        "a link to nothing",
+        {"outputs": {"score": "./link-to-nothing/inner/"}},
+    ),
     "two outputs": (ValidationException, "one output", {"outputs": {"a": "./a", "b": "./b"}}),
     "job name with a slash": (InvalidName, "letters, digits", {"job_name": "a/b"}),
     "job name `last`": (ValidationException, "another name", {"job_name": "last"}),
@@ -96,6 +112,9 @@ def test_invoke(case: str, project: Path, client: MLClient, state) -> None:
     (project / "out").mkdir()
     (project / "out" / "predictions.csv").write_text("kept\n")
     (project / "out" / "rows.csv").write_text("kept\n")
+    (project / "out" / "lost.csv").symlink_to(project / "nowhere.csv")
+    (project / "link-to-data").symlink_to(project / "data")
+    (project / "link-to-nothing").symlink_to(project / "nowhere")
     kind, words, arguments = INVOKES[case]
     if case != "no input" and not arguments.keys() & {"input", "inputs"}:
         arguments = {"input": Input(path="./data"), **arguments}

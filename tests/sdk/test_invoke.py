@@ -10,7 +10,7 @@ from sdk_support import run_job, script_deployment
 
 from batchmagic import Input, MLClient, Output
 from batchmagic.entities import AmlCompute, BatchEndpoint, Data, Model
-from batchmagic.errors import OutputExists, StateError
+from batchmagic.errors import OutputExists, StateError, ValidationException
 from batchmagic.sdk.invoke import prepare
 
 if TYPE_CHECKING:
@@ -79,6 +79,15 @@ def test_nested_files_with_recursive(project: Path, client: MLClient) -> None:
     (project / "nested" / "inner").mkdir(parents=True)
     (project / "nested" / "inner" / "a.csv").write_text("1\n")
     assert prepare(client.session.read(), "heart", input="./nested", recursive=True).spec.recursive
+
+
+def test_an_output_inside_the_input_is_refused_where_it_would_be_read(
+    project: Path, client: MLClient
+) -> None:
+    ws, outputs = client.session.read(), {"score": Output(path="./data/results/")}
+    assert prepare(ws, "heart", input="./data", outputs=outputs).spec.output_path
+    with pytest.raises(ValidationException, match="lies in the input folder"):
+        prepare(ws, "heart", input="./data", outputs=outputs, recursive=True)
 
 
 def test_a_bare_word_is_an_asset_where_the_caller_says_so(project: Path, client: MLClient) -> None:

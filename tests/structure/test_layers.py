@@ -12,7 +12,10 @@ import pytest
 import batchmagic
 
 PACKAGE = Path(batchmagic.__file__).parent
-LEAVES = {"errors", "failpoints", "names", "constants", "processes", "redaction", "words"}
+LEAVES = {
+    "capacity", "constants", "disk", "errors", "failpoints", "failure_lines", "names", "orphans", "processes", "redaction",
+    "surroundings", "words",
+}  # fmt: skip
 MAY_IMPORT = {
     "twins": LEAVES,
     "entities": LEAVES | {"twins"},
@@ -29,12 +32,17 @@ MAY_IMPORT = {
     "demo": LEAVES | {"entities", "sdk", "cli"},
     "__init__": {"entities", "magics", "sdk"},
     "__main__": {"cli"},
-    "errors": set(),
+    "capacity": set(),
+    "disk": {"errors"},
+    "errors": {"failure_lines"},
+    "failure_lines": set(),
     "constants": set(),
     "failpoints": set(),
     "names": {"errors"},
+    "orphans": set(),
     "processes": set(),
     "redaction": set(),
+    "surroundings": set(),
     "words": set(),
 }
 HEAVY = (

@@ -176,7 +176,7 @@ THINGS: dict[str, dict[str, Any]] = {
         "name": "heart-classifier",
         "version": "3",
         "type": "mlflow_model",
-        "path": "~/work/.batchmagic/assets/model/heart-classifier/3",
+        "path": "~/project/.batchmagic/assets/model/heart-classifier/3",
         "description": "Gradient boosting on 13 columns",
         "flavors": {"sklearn": {"sklearn_version": "1.9.1"}},
         "created_at": "2026-11-22T12:00:00+00:00",
@@ -196,7 +196,7 @@ THINGS: dict[str, dict[str, Any]] = {
         "created_at": "2026-11-22T12:00:00+00:00",
     },
     "workspace": {
-        "workspace": "~/work/.batchmagic",
+        "workspace": "~/project/.batchmagic",
         "size": 1_400_000,
         "endpoints": 2,
         "deployments": 3,
@@ -216,6 +216,57 @@ THINGS: dict[str, dict[str, Any]] = {
 }
 
 
+DOCTOR = {
+    "workspace": "/home/ann/project/.batchmagic",
+    "state": "broken",
+    "counts": {"ok": 3, "look": 1, "broken": 1},
+    "parts": [
+        {
+            "title": "Workspace",
+            "findings": [
+                {
+                    "state": "ok",
+                    "subject": "folder",
+                    "text": "~/project/.batchmagic, yours alone",
+                    "do": None,
+                },
+                {
+                    "state": "look",
+                    "subject": "leftovers",
+                    "text": "2 things (1.4 MB) that interrupted work has left: trash/amber-falcon-3f9a-0c1d2e3f, "
+                    "assets/.incoming/5f6a7b8c9d0e1f2a and nothing else that would need more than one line",
+                    "do": "batchmagic prune",
+                },
+            ],
+        },
+        {
+            "title": "Ledgers",
+            "findings": [
+                {
+                    "state": "broken",
+                    "subject": "job amber-falcon-3f9a",
+                    "text": "ledger.db is damaged (the file is empty).",
+                    "do": "batchmagic job delete amber-falcon-3f9a",
+                },
+            ],
+        },
+        {
+            "title": "What survives what",
+            "findings": [
+                {"state": "ok", "subject": "this session", "text": "a docker container", "do": None},
+                {
+                    "state": "ok",
+                    "subject": "the Jupyter server stops",
+                    "text": "a running job goes on",
+                    "do": None,
+                },
+            ],
+        },
+        {"title": "Limits", "findings": []},
+    ],
+}
+
+
 def samples() -> dict[str, tuple[str, dict[str, Any]]]:
     """Return the kind and the document of every sample, by what it shows."""
     found = {
@@ -229,6 +280,7 @@ def samples() -> dict[str, tuple[str, dict[str, Any]]]:
             completed(status="Canceled", errors=[], error_kinds=0, next=["%batch job resume amber"]),
         ),
         **{kind: (kind, document) for kind, document in THINGS.items()},
+        "doctor": ("doctor", DOCTOR),
     }
     jobs = [job(), completed(), clean_job(), failed(), waiting()]
     found["job-list"] = ("job-list", {"items": jobs, "total": 5, "nothing": "No jobs yet."})

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import select
 import signal
 import subprocess
 import sys
@@ -145,6 +146,49 @@ def test_an_owner_elsewhere_is_judged_by_its_counter_and_our_clock(ws, elsewhere
     assert watching.acquire("compute/local").epoch == 2
     with pytest.raises(Fenced):
         ws.claims.beat(theirs)
+
+
+def test_a_machine_that_was_given_another_name_is_the_same(ws):
+    mine = identity.current()
+    ws.claims.acquire("compute/local", replace(mine, host="at-home/" + mine.host.partition("/")[2]))
+    holder = ws.claims.holder("compute/local")
+    assert (holder.alive, holder.local) == (True, True)
+
+
+def test_a_machine_known_by_its_name_only_is_not_declared_dead_for_its_boot(ws, monkeypatch):
+    """Containers have such names, and one image gives many of them the same."""
+    monkeypatch.setattr(identity, "_host", lambda: "jupyter")
+    ws.claims.acquire(
+        "compute/local", replace(identity.current(), host="jupyter", boot_id="another-boot/pid:[1]")
+    )
+    holder = ws.claims.holder("compute/local")
+    assert (holder.alive, holder.local) == (True, False)
+
+
+def test_a_guarded_act_and_a_takeover_come_one_after_the_other(ws, peer):
+    claim = ws.claims.acquire("compute/local")
+    peer.ask(opened(ws))
+    with ws.claims.guard(claim):
+        peer.tell("answer = ws.claims.acquire('compute/local', force=True).epoch")
+        assert select.select([peer.process.stdout], [], [], 0.5)[0] == [], "taken over in the middle"
+    assert peer.hear() == "2"
+    done = []
+    with pytest.raises(Fenced), ws.claims.guard(claim):
+        done.append("after the takeover")
+    assert done == []
+
+
+def test_a_signal_reaches_the_process_that_is_meant_and_no_other():
+    with subprocess.Popen(
+        [sys.executable, "-c", "import sys; sys.stdin.read()"], stdin=subprocess.PIPE
+    ) as one:
+        this = identity.of_process(one.pid)
+        assert not identity.send_signal(replace(this, start_time="1"), signal.SIGKILL)
+        assert not identity.send_signal(replace(this, boot_id="another-boot/"), signal.SIGKILL)
+        assert one.poll() is None
+        assert identity.send_signal(this, signal.SIGKILL)
+        assert one.wait(10) == -signal.SIGKILL
+        assert not identity.send_signal(this, signal.SIGKILL)
 
 
 def test_wall_clocks_do_not_matter(ws, elsewhere):

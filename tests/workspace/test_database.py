@@ -360,7 +360,7 @@ def test_a_full_disk_says_so(database):
             connection.exec_driver_sql("PRAGMA max_page_count = 4")
             connection.execute(insert(items), [{"word": "x" * 4000}] * 50)
 
-    with pytest.raises(WorkspaceError, match=r"store\.db cannot grow: the disk is full"):
+    with pytest.raises(WorkspaceError, match=r"store\.db cannot be read or written: the disk at /.* is full"):
         fill()
     database.close()
     add(database, "there is room again")

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from ..columns import INTEGER, NULL, TEXT  # noqa: TID252 -- see values
 from . import arrow_forms
 from .table import FILE, Column, tabulate, unique_names
-from .values import csv_fields, json_fields, to_bytes
+from .values import csv_fields, json_bytes, json_fields, to_bytes
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -129,7 +129,7 @@ def jsonl_form(columns: list[Column], rows: int) -> tuple[str, bytes]:
         (name,) = json_fields(TEXT, [column.name])
         members.append([f"{name}:{value}" for value in json_fields(column.kind, column.values)])
     lines = map(",".join, zip(*members)) if members else [""] * rows
-    return "jsonl", to_bytes("".join(["{" + line + "}\n" for line in lines]))
+    return "jsonl", json_bytes("".join(["{" + line + "}\n" for line in lines]))
 
 
 def parquet_form(columns: list[Column], rows: int) -> tuple[str, bytes]:

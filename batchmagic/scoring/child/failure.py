@@ -20,6 +20,7 @@ _OURS = os.path.dirname(os.path.abspath(__file__)) + os.sep
 _MAX_MESSAGE = 8_000
 _MAX_TRACEBACK = 32_000
 _MAX_LINE = 400
+_MAX_NAME = 200
 
 
 def describe(
@@ -45,8 +46,28 @@ def describe(
     titles
         What files are called, by path, where that is not their path: ``cell [5]``.
     """
+    try:
+        return _described(error, phase, roots, fallback, titles or {})
+    except BaseException:  # noqa: BLE001 -- an exception, or a library that the script changed, may break anything
+        name: str = type.__dict__["__name__"].__get__(type(error))
+        message = "the exception cannot be described: it, or what describes it, breaks when it is looked at"
+        return {
+            "type": name[:_MAX_NAME],
+            "message": message,
+            "traceback": None,
+            "frame": None,
+            "phase": phase,
+        }
+
+
+def _described(
+    error: BaseException,
+    phase: str,
+    roots: Iterable[str],
+    fallback: FunctionType | None,
+    titles: Mapping[str, str],
+) -> dict[str, Any]:
     tb = _without_ours(error.__traceback__)
-    titles = titles or {}
     frame = _place(error, tb, tuple(_both(r) for r in roots)) or _definition(fallback)
     return {
         "type": _type_name(type(error)),
@@ -86,13 +107,15 @@ def _retitled_message(error: BaseException, titles: Mapping[str, str]) -> str:
 def _type_name(kind: type) -> str:
     module = getattr(kind, "__module__", "builtins")
     if module in {"builtins", "__main__"} or module.partition(".")[0] == __name__.partition(".")[0]:
-        return kind.__qualname__
-    return f"{module}.{kind.__qualname__}"
+        return kind.__qualname__[:_MAX_NAME]
+    return f"{module}.{kind.__qualname__}"[:_MAX_NAME]
 
 
 def _message(error: BaseException) -> str:
     try:
-        return str(error)
+        # By way of `str` itself: what the user's __str__ returned may be of a type with tricks of its own.
+        text = str.__str__(str(error))
+        return text or ("Python found no more memory" if isinstance(error, MemoryError) else "")
     except BaseException:  # noqa: BLE001 -- the user's __str__ may raise anything
         return f"<{type(error).__name__} whose str() raises>"
 

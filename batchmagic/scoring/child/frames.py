@@ -1,6 +1,6 @@
 """Frames: two lengths, a JSON header, raw bytes. The only thing that crosses our sockets.
 
-A frame is ``struct(">II", json length, raw length)``, the header as UTF-8 JSON, then the raw bytes.
+A frame is ``struct(">IQ", json length, raw length)``, the header as UTF-8 JSON, then the raw bytes.
 No pickle is ever read. File descriptors may ride on a frame (``SCM_RIGHTS``).
 """
 
@@ -17,14 +17,16 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
 
-LENGTHS = struct.Struct(">II")
+LENGTHS = struct.Struct(">IQ")
 MAX_HEADER = 64 << 20
-MAX_RAW = (1 << 32) - 1
+MAX_RAW = 1 << 40
 _CHUNK = 1 << 16
 _SINK_CHUNK = 1 << 20
 _MAX_FDS = 16
 _FDS = "_fds"
+# Taken before any user code runs, which may replace what the modules offer.
 _encode = json.JSONEncoder(separators=(",", ":")).encode
+_decode = json.JSONDecoder().decode
 
 
 class FrameError(Exception):
@@ -57,7 +59,12 @@ def pack(header: dict[str, Any], raw: bytes = b"") -> bytes:
 
 def pack_json(text: bytes, raw: bytes = b"") -> bytes:
     """Return the bytes of one frame whose header is JSON already."""
-    return LENGTHS.pack(*_checked(len(text), len(raw))) + text + raw
+    return start_of(text, len(raw)) + raw
+
+
+def start_of(text: bytes, raw_length: int) -> bytes:
+    """Return the bytes of a frame but for its raw bytes, which are to follow: they may be too many to copy."""
+    return LENGTHS.pack(*_checked(len(text), raw_length)) + text
 
 
 def unpack(frame: bytes) -> tuple[dict[str, Any], bytes]:
@@ -79,7 +86,7 @@ def unpack(frame: bytes) -> tuple[dict[str, Any], bytes]:
 
 def _parsed(text: bytes | bytearray) -> dict[str, Any]:
     try:
-        header = json.loads(text)
+        header = _decode(text.decode())
     except ValueError as error:
         raise FrameError(f"the header is no JSON ({error})") from error
     if not isinstance(header, dict):
@@ -163,6 +170,7 @@ class FrameReader:
 
     def __init__(self, sock: socket.socket, *, fds: bool = False) -> None:
         self.socket = sock
+        self._recv = sock.recv
         self._takes_fds = fds
         self._fds: list[int] = []
         self._buffer = bytearray()
@@ -278,7 +286,7 @@ class FrameReader:
         if deadline is not None:
             _await(self.socket, select.POLLIN, deadline)
         try:
-            chunk = self._receive_with_fds(size) if self._takes_fds else self.socket.recv(size)
+            chunk = self._receive_with_fds(size) if self._takes_fds else self._recv(size)
         except ConnectionResetError:
             chunk = b""
         self._ended = not chunk

@@ -13,7 +13,7 @@ import sys
 import time
 from typing import TYPE_CHECKING, Any
 
-from . import process
+from . import process, streams
 
 if TYPE_CHECKING:
     from types import ModuleType
@@ -35,6 +35,7 @@ def leave_parent(parent: int) -> None:
         os._exit(0)
     process.adopt_orphans()
     process.prefer_as_oom_victim()
+    process.leave_no_core()
     for number in (signal.SIGCHLD, signal.SIGTERM):
         signal.signal(number, signal.SIG_DFL)
     signal.signal(signal.SIGINT, signal.default_int_handler)
@@ -48,7 +49,8 @@ def redirect(spec: dict[str, Any], data: socket.socket) -> None:
     for target, fd in enumerate(files):
         os.dup2(fd, target)
     process.close_descriptors({0, 1, 2, data.fileno()} | ({dump_fd} if dump_fd is not None else set()))
-    _renew_streams()
+    sys.stdin = sys.__stdin__ = open(0, encoding="utf-8", closefd=False)  # type: ignore[misc]  # noqa: SIM115
+    streams.install(("stdout", 1), ("stderr", 2))
     if dump_fd is not None:
         # Both write in C, also while other C code holds the interpreter lock.
         faulthandler.enable(dump_fd)
@@ -56,7 +58,7 @@ def redirect(spec: dict[str, Any], data: socket.socket) -> None:
 
 
 def _append(path: str) -> int:
-    os.makedirs(os.path.dirname(path), mode=0o700, exist_ok=True)
+    make_folder(os.path.dirname(path))
     fd = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
     # Must not be one of the numbers that the standard streams are about to take.
     return fd if fd > 2 else _above_standard(fd)  # noqa: PLR2004
@@ -70,28 +72,28 @@ def _above_standard(fd: int) -> int:
     return high
 
 
-def _renew_streams() -> None:
-    """Give Python streams of its own: line by line, so that a hung process has said all it had to say."""
-    sys.stdin = sys.__stdin__ = open(0, encoding="utf-8", closefd=False)  # type: ignore[misc]  # noqa: SIM115
-    for fd, name in ((1, "stdout"), (2, "stderr")):
-        stream = open(fd, "w", encoding="utf-8", errors="backslashreplace", buffering=1, closefd=False)  # noqa: SIM115
-        setattr(sys, name, stream)
-        setattr(sys, f"__{name}__", stream)
-
-
 def set_surroundings(spec: dict[str, Any]) -> None:
     """Apply the spec's variables, arguments, working directory and logging level."""
     for name, value in (spec.get("env") or {}).items():
         os.environ[name] = value
+    if spec.get("tmp"):
+        os.makedirs(spec["tmp"], mode=0o700, exist_ok=True)
+        os.environ["TMPDIR"] = spec["tmp"]
     if "TZ" in (spec.get("env") or {}):
         time.tzset()
     tempfile = sys.modules.get("tempfile")
     if tempfile is not None:
         tempfile.tempdir = None  # type: ignore[attr-defined]
     sys.argv = list(spec.get("argv") or [spec.get("script") or ""])
-    os.makedirs(spec["cwd"], mode=0o700, exist_ok=True)
+    make_folder(spec["cwd"])
     os.chdir(spec["cwd"])
     _log_to_stdout(spec.get("logging_level") or "info")
+
+
+def make_folder(path: str) -> None:
+    """Have a private folder at `path`; the one above it is there, or the workspace was moved and is not begun anew."""
+    if not os.path.isdir(path):
+        os.mkdir(path, 0o700)
 
 
 def level_of(name: str) -> int:

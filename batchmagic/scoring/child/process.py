@@ -44,6 +44,14 @@ def prefer_as_oom_victim() -> None:
                 file.write(str(_OOM_SCORE))
 
 
+def leave_no_core() -> None:
+    """Have a crash leave no core file: thousands of them in the working directory would fill the disk."""
+    import resource
+
+    with contextlib.suppress(OSError, ValueError):
+        resource.setrlimit(resource.RLIMIT_CORE, (0, resource.getrlimit(resource.RLIMIT_CORE)[1]))
+
+
 def child_pids() -> list[int]:
     """Return the children of this process, as far as the system tells."""
     me = os.getpid()

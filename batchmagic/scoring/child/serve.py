@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import atexit
 import json
-import os
-import resource
 import sys
-import time
 import traceback
-from typing import TYPE_CHECKING, Any, NoReturn, cast
 
-from . import isolate, shims
+# By name, as a script may replace what the modules offer (and tests of scripts do).
+from os import _exit, getpid
+from resource import RUSAGE_SELF, getrusage
+from time import perf_counter, process_time
+from typing import TYPE_CHECKING, Any, NoReturn
+
+from . import isolate, shims, streams
 from .encode import Encoder
 from .failure import describe
-from .frames import FrameError, FrameReader, pack_json, send
+from .frames import FrameError, FrameReader, pack, start_of
 from .process import kibibytes
 from .script import ScriptEntry
 
@@ -22,10 +24,17 @@ if TYPE_CHECKING:
     import socket
 
     from .encode import Encoded
+    from .frames import Frame
     from .mlflow_scoring import MlflowEntry
 
-#: Exit code of a scoring process that could not go on for a reason of ours.
+#: Exit code of a scoring process that could not go on: what it stands on was broken, most likely by the script.
 BROKEN = 70
+_SMALL = 1 << 16
+_json = json.JSONEncoder().encode
+_UNTOLD = (
+    '"status":"error","error":{"type":"Error","message":"the script broke what describes its errors",'
+    '"traceback":null,"frame":null,"phase":"run"}'
+)
 
 
 def main(spec: dict[str, Any], data_fd: int, parent: int) -> NoReturn:
@@ -42,7 +51,8 @@ def main(spec: dict[str, Any], data_fd: int, parent: int) -> NoReturn:
         traceback.print_exc()
     finally:
         _flush()
-        os._exit(code)
+        streams.drain()
+        _exit(code)
 
 
 def main_spawned(data_fd: int, spec_fd: int, parent: int) -> NoReturn:
@@ -53,9 +63,35 @@ def main_spawned(data_fd: int, spec_fd: int, parent: int) -> NoReturn:
     main(spec, data_fd, parent)
 
 
+class Line:
+    """The connection to the owner. What it needs of the socket is taken before any user code runs."""
+
+    def __init__(self, data: socket.socket) -> None:
+        self._sendall = data.sendall
+        self._reader = FrameReader(data)
+
+    def read(self) -> Frame | None:
+        """Return the next frame, None once the owner is gone."""
+        return self._reader.read()
+
+    def tell(self, header: dict[str, Any]) -> None:
+        """Send a header."""
+        self._sendall(pack(header))
+
+    def tell_json(self, text: bytes, raw: bytes) -> None:
+        """Send a header that is JSON already, with raw bytes, of which no copy is made if they are many."""
+        start = start_of(text, len(raw))
+        if len(raw) > _SMALL:
+            self._sendall(start)
+            self._sendall(raw)
+        else:
+            self._sendall(start + raw)
+
+
 def _live(spec: dict[str, Any], data: socket.socket) -> int:
-    started = time.perf_counter()
+    started = perf_counter()
     baseline = _maxrss()
+    line, me = Line(data), getpid()
     phase, entry = "import", None
     try:
         isolate.redirect(spec, data)
@@ -68,17 +104,33 @@ def _live(spec: dict[str, Any], data: socket.socket) -> int:
         phase = "init"
         entry.init()
     except BaseException as error:  # noqa: BLE001 -- also SystemExit: the owner gets it as text
+        if getpid() != me:
+            _leave(error)
         roots = entry.roots if entry is not None else (spec.get("code_dir") or "",)
         titles = entry.titles if entry is not None else None
         failed = {"op": "init", "ok": False, "error": describe(error, phase, roots=roots, titles=titles)}
         _flush()
-        send(data, failed)
+        line.tell(failed)
         return 1
+    if getpid() != me:
+        _leave(None)
     _flush()
-    seconds = round(time.perf_counter() - started, 6)
+    seconds = round(perf_counter() - started, 6)
     ready = {"op": "init", "ok": True, "seconds": seconds, "maxrss": _maxrss(), "baseline": baseline}
-    send(data, ready)
-    return Scorer(spec, data, entry).serve()
+    line.tell(ready)
+    return Scorer(spec, line, entry).serve()
+
+
+def _leave(error: BaseException | None) -> NoReturn:
+    """End a process that user code forked and that has come back to us: nothing is its to report."""
+    code = 0
+    if isinstance(error, SystemExit):
+        code = error.code if isinstance(error.code, int) else int(error.code is not None)
+    elif error is not None:
+        traceback.print_exception(type(error), error, error.__traceback__)
+        code = 1
+    _flush()
+    _exit(code & 0xFF)
 
 
 def _entry(spec: dict[str, Any]) -> ScriptEntry | MlflowEntry:
@@ -92,24 +144,25 @@ def _entry(spec: dict[str, Any]) -> ScriptEntry | MlflowEntry:
 class Scorer:
     """The loop of leases."""
 
-    def __init__(self, spec: dict[str, Any], data: socket.socket, entry: ScriptEntry | MlflowEntry) -> None:
-        self._data = data
+    def __init__(self, spec: dict[str, Any], line: Line, entry: ScriptEntry | MlflowEntry) -> None:
+        self._line = line
         self._entry = entry
         self._encoder = Encoder(
             output_format=spec.get("output_format") or "csv",
             summary_only=spec.get("output_action") == "summary_only",
             input_root=spec.get("input_root"),
         )
-        self._pid = os.getpid()
-        self._cpu = time.process_time()
+        self._pid = getpid()
+        self._cpu = process_time()
+        self._depth = max(1000, sys.getrecursionlimit())
         self._schemas: dict[Any, str] = {}
+        self._phase = "run"
 
     def serve(self) -> int:
         """Do what the owner asks until it asks no more; return the exit code."""
-        reader = FrameReader(self._data)
         while True:
             try:
-                frame = reader.read()
+                frame = self._line.read()
             except FrameError:
                 return BROKEN
             if frame is None:
@@ -122,44 +175,65 @@ class Scorer:
                 return 0
 
     def _lease(self, header: dict[str, Any]) -> None:
-        until = time.perf_counter() + float(header.get("budget") or 0)
+        until = perf_counter() + float(header.get("budget") or 0)
         bytes_left = int(header.get("max_bytes") or 0)
         done = 0
         for _mini_batch, _part, files in header["members"]:
-            if done and (time.perf_counter() > until or bytes_left < 0):
+            if done and (perf_counter() > until or bytes_left < 0):
                 break
             bytes_left -= self._member(done, files)
             done += 1
-        send(self._data, {"op": "end", "done": done})
+        self._line.tell({"op": "end", "done": done})
 
     def _member(self, k: int, files: list[str]) -> int:
         """Score one mini-batch and send what came of it, before anything else begins."""
-        started, cpu_before = time.perf_counter(), self._cpu
-        phase, error, raw = "run", None, b""
+        started, cpu_before = perf_counter(), self._cpu
+        raw = b""
         try:
-            result = self._entry.run(files)
-            phase = "encode"
-            encoded = self._encoder.encode(result, files)
-            raw = encoded.raw
-            outcome = self._success(encoded, self._entry.items(result, files))
+            outcome, raw = self._outcome(files)
         except BaseException as raised:  # noqa: BLE001 -- whatever it is, it is one failed mini-batch
-            run = cast("Any", self._entry.run_function)
-            error = describe(raised, phase, roots=self._entry.roots, fallback=run, titles=self._entry.titles)
-            if self._entry.file is not None:
-                error["file"], self._entry.file = self._entry.file, None
-            outcome = '"status":"error","error":' + json.dumps(error)
-        if os.getpid() != self._pid:
-            # A process that user code forked has come back from run(); the mini-batch is not its to report.
-            os._exit(0)
+            if getpid() != self._pid:
+                _leave(raised)
+            try:
+                outcome = self._failure(raised)
+            except BaseException:  # noqa: BLE001 -- what looks on while we tell it, such as a trace function
+                outcome = _UNTOLD
+        if getpid() != self._pid:
+            _leave(None)
         _flush()
-        usage = resource.getrusage(resource.RUSAGE_SELF)
+        usage = getrusage(RUSAGE_SELF)
         self._cpu = usage.ru_utime + usage.ru_stime
         header = (
-            f'{{"op":"done","k":{k},{outcome},"seconds":{time.perf_counter() - started:.6f},'
+            f'{{"op":"done","k":{k},{outcome},"seconds":{perf_counter() - started:.6f},'
             f'"cpu":{self._cpu - cpu_before:.6f},"maxrss":{kibibytes(usage.ru_maxrss)}}}'
         )
-        self._data.sendall(pack_json(header.encode(), raw))
+        self._line.tell_json(header.encode(), raw)
         return len(raw)
+
+    def _outcome(self, files: list[str]) -> tuple[str, bytes]:
+        """Return the middle of the header, and the rows, of a mini-batch that succeeds."""
+        self._phase = "run"
+        result = self._entry.run(files)
+        self._phase = "encode"
+        self._have_depth()
+        encoded = self._encoder.encode(result, files)
+        return self._success(encoded, self._entry.items(result, files)), encoded.raw
+
+    def _failure(self, raised: BaseException) -> str:
+        """Return the middle of the header of a mini-batch that has failed."""
+        entry = self._entry
+        self._have_depth()
+        error = describe(
+            raised, self._phase, roots=entry.roots, fallback=entry.run_function, titles=entry.titles
+        )
+        if entry.file is not None:
+            error["file"], entry.file = entry.file, None
+        return '"status":"error","error":' + _json(error)
+
+    def _have_depth(self) -> None:
+        """Have the recursion limit that we need; the script may have lowered it."""
+        if sys.getrecursionlimit() < self._depth:
+            sys.setrecursionlimit(self._depth)
 
     def _success(self, encoded: Encoded, items: int) -> str:
         """Return the middle of a header; columns repeat, and their JSON is kept."""
@@ -168,7 +242,7 @@ class Scorer:
         if schema is None:
             # A table whose columns change every time must not fill the memory.
             self._schemas.clear()
-            schema = f'"encoding":{json.dumps(encoded.encoding)},"columns":{json.dumps(encoded.columns)}'
+            schema = f'"encoding":{_json(encoded.encoding)},"columns":{_json(encoded.columns)}'
             self._schemas[key] = schema
         return f'"status":"ok","rows":{encoded.rows},"items":{items},{schema}'
 
@@ -182,12 +256,12 @@ class Scorer:
 
 
 def _maxrss() -> int:
-    return kibibytes(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)
+    return kibibytes(getrusage(RUSAGE_SELF).ru_maxrss)
 
 
 def _flush() -> None:
     for stream in (sys.stdout, sys.stderr):
         try:
             stream.flush()
-        except Exception:  # noqa: BLE001, PERF203, S112 -- user code may have closed or replaced them
+        except BaseException:  # noqa: BLE001, PERF203, S112 -- user code may have closed or replaced them
             continue

@@ -9,7 +9,7 @@ import os
 import sys
 from typing import TYPE_CHECKING, Any
 
-from .isolate import level_of
+from .isolate import level_of, make_folder
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -33,7 +33,7 @@ class _PrivateFileHandler(logging.FileHandler):
     """Opens its file when it is first written to, readable by nobody else."""
 
     def _open(self) -> Any:
-        os.makedirs(os.path.dirname(self.baseFilename), mode=0o700, exist_ok=True)
+        make_folder(os.path.dirname(self.baseFilename))
         fd = os.open(self.baseFilename, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
         return open(fd, "a", encoding="utf-8", errors="backslashreplace")
 

@@ -33,6 +33,7 @@ _INT64 = 1 << 63
 _NEEDS_QUOTES = re.compile(r'[,"\r\n]').search
 _EXACT: dict[type, str] = {type(None): NULL, bool: BOOLEAN, str: TEXT, list: JSON, dict: JSON, tuple: JSON}
 
+_LONE_SURROGATE = re.compile("[\ud800-\udfff]")
 _json = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
 
 
@@ -179,3 +180,11 @@ def json_fields(kind: str, values: Iterable[Any]) -> list[str]:
 def to_bytes(text: str) -> bytes:
     """Return UTF-8; what no UTF-8 can hold (a file name of other bytes) is written as an escape."""
     return text.encode("utf-8", "backslashreplace")
+
+
+def json_bytes(text: str) -> bytes:
+    """Return JSON as UTF-8; in its strings the same escape stands as text, as in the other forms."""
+    try:
+        return text.encode("utf-8")
+    except UnicodeEncodeError:
+        return _LONE_SURROGATE.sub(lambda found: "\\\\u{:04x}".format(ord(found[0])), text).encode("utf-8")

@@ -9,9 +9,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from batchmagic.workspace.migrations import m0002_job_events
+from batchmagic.workspace.migrations import m0002_job_events, m0003_claim_place
 
 if TYPE_CHECKING:
     from batchmagic.workspace.database import Migration
 
-MIGRATIONS: tuple[Migration, ...] = ((m0002_job_events.NUMBER, m0002_job_events.STEPS),)
+MIGRATIONS: tuple[Migration, ...] = (
+    (m0002_job_events.NUMBER, m0002_job_events.STEPS),
+    (m0003_claim_place.NUMBER, m0003_claim_place.STEPS),
+)
