@@ -71,7 +71,7 @@ class WorkerProcess(ProcessInterface):  # type: ignore[misc]
         self.launch = launch
         self.left = False
         self.closing = False
-        self.retired = False
+        self.retired: bool | None = None
         self.detail = ""
         self.code: int | None = None
         self._process: subprocess.Popen[bytes] | None = None

@@ -120,14 +120,19 @@ class Roster(SchedulerPlugin):  # type: ignore[misc]
         self._tell(InstanceJoined(instance=instance))
 
     def remove_worker(
-        self, scheduler: Scheduler, worker: str, *, stimulus_id: str = "", **_more: object  # noqa: ARG002
+        self,
+        scheduler: Scheduler,  # noqa: ARG002  # Dask's signature
+        worker: str,
+        *,
+        stimulus_id: str = "",
+        **_more: object,
     ) -> None:
         """See to an instance that the scheduler has lost or let go (called by the scheduler)."""
         for process in self.processes():
             if process.address == worker:
-                process.retired = stimulus_id.startswith(_RETIRED)
                 # One that says goodbye is about to end by itself; how it does tells whether it was told to.
                 says_goodbye = stimulus_id.startswith(_GOODBYE)
+                process.retired = None if says_goodbye else stimulus_id.startswith(_RETIRED)
                 self.gone(process, patience=_GOODBYE_SECONDS if says_goodbye else None)
 
     def gone(self, process: WorkerProcess, *, patience: float | None = None) -> None:
@@ -180,7 +185,7 @@ def _left(process: WorkerProcess) -> InstanceLeft:
     if process.closing:
         reason = LeaveReason.CLOSED
     elif process.address:
-        in_order = process.retired or process.code == 0
+        in_order = process.code == 0 if process.retired is None else process.retired
         reason = LeaveReason.RETIRED if in_order else LeaveReason.LOST
     return InstanceLeft(
         name=process.name, address=process.address or "", reason=reason, detail=process.detail

@@ -155,7 +155,9 @@ class ModelBatchDeploymentSettings(_Twin):
     fail_fast: bool | None = Field(
         None, description="Fail at once when none of the first mini-batches succeeds"
     )
-    memory_per_slot: Bytes | None = Field(None, description="Memory that one scoring process needs")
+    memory_per_slot: Bytes | None = Field(
+        None, description="Memory that one scoring process may use; more ends it as out of memory"
+    )
 
     @classmethod
     def _fold(cls, values: dict[str, Any]) -> dict[str, Any]:

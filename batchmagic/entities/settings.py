@@ -35,7 +35,8 @@ class Settings:
     environment_variables
         Names only; the values are in the workspace's secrets.
     memory_per_slot
-        Bytes; None: what the first scoring process was seen to need.
+        Bytes that one scoring process may use, and by which their number follows from the memory there is; None: no
+        limit but the system's, and a number by what the first scoring process was seen to need.
     """
 
     mini_batch_size: int = 10

@@ -105,7 +105,7 @@ SETTINGS = (
     _setting(
         "--memory-per-slot",
         "memory_per_slot",
-        "bytes that one scoring process needs, for example 2GB",
+        "bytes that one scoring process may use, for example 2GB",
         metavar="BYTES",
     ),
     Option(

@@ -100,7 +100,9 @@ class Host:
         """
         beat = threading.Thread(target=self._beat, name="batchmagic-beat", daemon=True)
         beat.start()
-        log.info("batchmagic %s serves %s with claim %s", batchmagic.__version__, self._compute, self._claim.epoch)
+        log.info(
+            "batchmagic %s serves %s with claim %s", batchmagic.__version__, self._compute, self._claim.epoch
+        )
         self._instances.watch(self._inbox.put)
         with self._instances:
             try:

@@ -106,6 +106,8 @@ def supervise(command: Sequence[str], *, log: HostLog, folder: Path) -> int:
                 log.write(f"Ended {left} processes that the host had left behind.")
             if ended.asked:
                 return IDLE
+            if ended.code == CLAIM_HELD:
+                supervisor_record.give_back(folder)
             if ended.code in {IDLE, CLAIM_HELD, MOVED}:
                 return ended.code
             if _place(folder) != place:

@@ -221,6 +221,10 @@ class Decisions:
     # --- what came back
 
     def _returned(self, event: LeaseReturned) -> list[Command]:
+        out = self._leases.get(event.number)
+        told_of = len(event.attempts) + len(event.given_back) + (event.running is not None)
+        if out is not None and told_of != len(out[0].members):
+            return []  # a late twin of what cut the lease; it is out again for one member
         found = self._take_back(event.number)
         if found is None:
             return []
@@ -237,7 +241,10 @@ class Decisions:
         return commands
 
     def _go_on_with(self, member: Member, lease: Lease, instance: _Instance) -> list[Command]:
-        """Keep a lease out for the one member that takes long."""
+        """Keep a lease out for the one member that takes long, unless its instance has gone."""
+        if self._instances.get(lease.instance) is not instance:
+            self._give_back(member)
+            return []
         kept = replace(lease, members=(member,))
         self._leases[kept.number] = kept, instance
         instance.leases += 1

@@ -201,7 +201,10 @@ def check_rival(ws: Workspace, folder: Path | None, settings: Settings, *, besid
     unfinished = [status for status in JobStatus if not status.is_terminal]
     for rival in ws.jobs.list(statuses=unfinished):
         spec = rival.spec
-        same = spec.output_path == from_root(ws.root, folder) and spec.settings.output_file_name == settings.output_file_name
+        same = (
+            spec.output_path == from_root(ws.root, folder)
+            and spec.settings.output_file_name == settings.output_file_name
+        )
         if same and rival.name != besides:
             error = OutputExists(path=str(folder / settings.output_file_name))
             error.hint = f"Job {rival.name}, which has not ended, will write it. Choose another output."

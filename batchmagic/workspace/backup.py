@@ -273,12 +273,12 @@ class _Run:
         with copy.open("rb") as file:
             self._archive.add_bytes(f"{inside}/{LEDGER}", file)
         copy.unlink()
-        if ends:
-            self._archive.add_folder(f"{inside}/spool")
         found = [
             self._archive.add_file(folder / "spool" / name, f"{inside}/spool/{name}", at_least=end)
             for name, end in ends.items()
         ]
+        if any(found):
+            self._archive.add_folder(f"{inside}/spool")
         return found.count(False)
 
 

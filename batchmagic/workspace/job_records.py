@@ -157,7 +157,9 @@ def check_new_run(job: JobRecord, *, after: int | None) -> None:
         If not.
     """
     if not job.status.is_terminal:
-        raise StateError(f"Job {job.name} is {job.status}; only an ended job can be resumed.", target="status")
+        raise StateError(
+            f"Job {job.name} is {job.status}; only an ended job can be resumed.", target="status"
+        )
     if after is not None and job.run != after:
         raise StateError(
             f"Job {job.name} was resumed by somebody else meanwhile: it is in run {job.run} now.",

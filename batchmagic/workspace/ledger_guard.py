@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
     from sqlalchemy import Connection
 
+
 def check_plan(connection: Connection, path: Path, mini_batches: int, files: int) -> None:
     """Pass when the ledger at `path` is that of a plan of so many mini-batches and files.
 

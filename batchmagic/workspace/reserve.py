@@ -19,7 +19,9 @@ def hold(folder: Path) -> bool:
     try:
         if path.exists() and path.stat().st_size == BYTES:
             return True
-        with os.fdopen(os.open(path, os.O_CREAT | os.O_TRUNC | os.O_WRONLY | os.O_CLOEXEC, 0o600), "wb") as file:
+        with os.fdopen(
+            os.open(path, os.O_CREAT | os.O_TRUNC | os.O_WRONLY | os.O_CLOEXEC, 0o600), "wb"
+        ) as file:
             # Nothing that a disk could store in less.
             file.write(os.urandom(BYTES))
     except OSError:

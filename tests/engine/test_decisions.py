@@ -193,6 +193,21 @@ def test_a_loss_before_the_mini_batch_was_begun_never_counts():
     assert run.answer(lambda _: Kind.OK).stop.outcome is Outcome.COMPLETED
 
 
+def test_a_worker_that_was_told_to_end_is_nobodys_loss():
+    run = Run(400).handle(InstanceUp("i0", 1))
+    while len(run.sent[-1].members) < 3:
+        lease = run.sent.pop(0)
+        run.handle(LeaseReturned(lease.number, tuple(attempt(m, Kind.OK) for m in lease.members)))
+    while run.sent:
+        run.handle(LeaseLost(run.sent.pop().number, in_order=True))
+        if run.decisions._next_lease > 200:
+            break
+    # They go out together again, not one by one.
+    assert any(len(lease.members) > 1 for lease in run.sent)
+    run.answer(lambda _: Kind.OK)
+    assert sorted(run.final()) == [(i, 0) for i in range(400)]
+
+
 def test_a_late_twin_of_a_lease_that_was_given_up_is_ignored():
     run = Run(1).handle(InstanceUp("i0", 1))
     late = run.sent.pop()
@@ -200,6 +215,42 @@ def test_a_late_twin_of_a_lease_that_was_given_up_is_ignored():
     run.answer(lambda _: Kind.OK)
     run.handle(LeaseReturned(late.number, (attempt(late.members[0], Kind.OK),)))
     assert len(run.records) == 1
+
+
+def cut_lease():
+    """Return a run and a lease of several, of which the first has ended and the second takes long."""
+    run = Run(400).handle(InstanceUp("i0", 1))
+    while len(run.sent[-1].members) < 3:
+        lease = run.sent.pop(0)
+        run.handle(LeaseReturned(lease.number, tuple(attempt(m, Kind.OK) for m in lease.members)))
+    lease = run.sent.pop()
+    first, second, *rest = lease.members
+    return run, lease, LeaseReturned(lease.number, (attempt(first, Kind.OK),), tuple(rest), second)
+
+
+def test_a_lease_that_is_cut_goes_on_with_the_member_that_takes_long():
+    run, lease, cut = cut_lease()
+    before = len(run.records)
+    run.handle(cut)
+    kept = next(other for other in run.sent if other.number == lease.number)
+    assert (kept.instance, kept.members) == ("i0", lease.members[1:2])
+    run.handle(cut)  # a late twin of it
+    assert len(run.records) == before + 1
+    assert [other.number for other in run.sent].count(lease.number) == 1
+    run.answer(lambda _: Kind.OK)
+    assert sorted(run.final()) == [(i, 0) for i in range(400)]
+    assert len(run.records) == 400
+
+
+def test_a_lease_that_is_cut_on_an_instance_that_has_gone_since_goes_on_nowhere():
+    run, lease, cut = cut_lease()
+    run.handle(InstanceDown("i0")).handle(cut)
+    assert all(other.number != lease.number for other in run.sent)
+    for other in list(run.sent):
+        run.handle(LeaseLost(other.number))
+    run.sent.clear()
+    run.handle(InstanceUp("i1", 1)).answer(lambda _: Kind.OK)
+    assert sorted(run.final()) == [(i, 0) for i in range(400)]
 
 
 def test_what_is_given_back_goes_out_again():

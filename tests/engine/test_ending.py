@@ -63,6 +63,21 @@ def test_a_job_that_is_canceled_as_its_host_takes_it_is_not_called_failed(ws, dr
     assert not Plan.is_made(ws.job_dir("one"))
 
 
+def test_the_same_in_a_later_run_leaves_what_the_earlier_one_wrote(ws, drive):
+    ws.jobs.transition("one", S.PREPARING)
+    folder = ws.job_dir("one")
+    Plan.make(
+        folder, ws.root / ws.jobs.get("one").spec.input_path, mini_batch_size=1, recursive=False
+    ).close()
+    ws.jobs.transition("one", S.FAILED)
+    ws.jobs.begin_run("one")
+    record = ws.jobs.get("one")
+    ws.jobs.request_cancel("one")
+    assert drive(record).status is S.CANCELED
+    assert results(ws) == []
+    assert not (folder / "ledger.db").exists()
+
+
 def test_a_new_run_is_not_begun_with_what_the_former_one_was_to_do(ws, drive):
     record = ws.jobs.get("one")
     ws.jobs.request_cancel("one")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import zlib
 from typing import TYPE_CHECKING, Any
 
@@ -97,7 +96,9 @@ class Work:
 def state(ledger: Ledger) -> dict[str, Any]:
     """Return all that the ledger says, as far as it does not depend on how often something was tried."""
     return {
-        "commits": [(c.mini_batch, c.part, c.ok, c.place and c.place[2:], c.columns) for c in ledger.iter_commits()],
+        "commits": [
+            (c.mini_batch, c.part, c.ok, c.place and c.place[2:], c.columns) for c in ledger.iter_commits()
+        ],
         "failures": [(f.mini_batch, f.attempt, f.kind) for f in ledger.iter_failures()],
         "groups": [(g.type, g.count, len(g.tracebacks)) for g in ledger.error_groups()],
         "progress": [ledger.progress().mini_batches, ledger.progress().completed],
@@ -115,11 +116,6 @@ def unreadable(ledger: Ledger, folder: Path) -> list[int]:
         if zlib.crc32(rows) != crc or rows != rows_of(commit.mini_batch):
             bad.append(commit.mini_batch)
     return bad
-
-
-def plan_for(folder: Path) -> None:
-    """Have the journal mode that the environment names in the workspace around `folder`."""
-    (folder / "journal").write_text(os.environ.get("JOURNAL", "wal") + "\n")
 
 
 def _commit(number: int, place) -> Commit:
@@ -148,5 +144,12 @@ def _failure(number: int) -> Failure:
         "phase": "run",
     }
     return Failure(
-        mini_batch=number, part=0, attempt=1, kind="error", final=False, error=error, files=1, file=f"f{number}"
+        mini_batch=number,
+        part=0,
+        attempt=1,
+        kind="error",
+        final=False,
+        error=error,
+        files=1,
+        file=f"f{number}",
     )

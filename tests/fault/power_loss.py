@@ -21,8 +21,7 @@ from pathlib import Path
 from ledger_work import LAST, Work, output, state, unreadable
 from sqlite_vfs import OK, Act, Disk
 
-from batchmagic.scoring import segments
-from batchmagic.scoring import plan
+from batchmagic.scoring import plan, segments
 
 SECTOR = 512
 
@@ -86,7 +85,7 @@ def after_loss(base: dict[str, bytes], acts: list[Act], dice: random.Random) -> 
                 _apply(durable, earlier)
             durable.setdefault(act.path, bytearray())
         elif act.kind == "sync names":
-            unnamed = {path for path in unnamed if os.path.dirname(path) != act.path}
+            unnamed = {path for path in unnamed if str(Path(path).parent) != act.path}
         elif act.kind == "delete":
             # SQLite syncs the folder after it has deleted a journal.
             durable.pop(act.path, None)
@@ -98,13 +97,18 @@ def after_loss(base: dict[str, bytes], acts: list[Act], dice: random.Random) -> 
     for path, rest in pending.items():
         durable.setdefault(path, bytearray())
         for act in rest:
-            fate = dice.random()
-            if fate < 0.4:
-                _apply(durable, act)
-            elif fate < 0.6 and act.kind == "write":
-                cut = dice.randrange(0, len(act.data) + 1, SECTOR) if len(act.data) > SECTOR else 0
-                _apply(durable, Act("write", path, act.offset, act.data[:cut]))
+            _perhaps(durable, act, dice)
     return {path: bytes(data) for path, data in durable.items() if path not in unnamed or dice.random() < 0.5}
+
+
+def _perhaps(files: dict[str, bytearray], act: Act, dice: random.Random) -> None:
+    """Do an act that was not synced, or a part of it, or nothing."""
+    fate = dice.random()
+    if fate < 0.4:
+        _apply(files, act)
+    elif fate < 0.6 and act.kind == "write":
+        cut = dice.randrange(0, len(act.data) + 1, SECTOR) if len(act.data) > SECTOR else 0
+        _apply(files, Act("write", act.path, act.offset, act.data[:cut]))
 
 
 def _apply(files: dict[str, bytearray], act: Act) -> None:

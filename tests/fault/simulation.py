@@ -283,8 +283,12 @@ class Simulation:
         others = any(other.alive for other in self.nodes.values() if other is not node)
         for order in [order for order, at in self._sent.items() if at is node]:
             del self._sent[order]
-            begun = order in node.begun and not node.retired
-            lost = e.LeaseLost(order.lease.number, begun=begun, others_lived=others)
+            lost = e.LeaseLost(
+                order.lease.number,
+                begun=order in node.begun,
+                others_lived=others,
+                in_order=node.retired,
+            )
             # Mostly at once, as the driver does; sometimes after the replacement has joined.
             late = self.rng.random() < 0.1
             self.at(self.rng.uniform(0, 3) if late else 0, self._tell, driver, lost)
@@ -322,7 +326,8 @@ class Simulation:
             self.seen["given back"] += bool(reply.given_back)
             self.seen["cut short"] += bool(reply.given_back and reply.attempts)
             self._size(reply.node, reply.attempts)
-            self._handle(e.LeaseReturned(number, reply.attempts, reply.given_back))
+            self.seen["goes on with one"] += reply.running is not None
+            self._handle(e.LeaseReturned(number, reply.attempts, reply.given_back, reply.running))
 
     def _size(self, node: Node, attempts: tuple[e.Attempt, ...]) -> None:
         if attempts and self._slots == 4 and node.name not in self._sized:

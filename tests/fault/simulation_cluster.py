@@ -84,6 +84,15 @@ class Order:
     lease: Lease
 
 
+@dataclass(frozen=True)
+class Carried:
+    """A member that takes long, and when it will have ended; the kind is None where the worker dies of it."""
+
+    member: Member
+    kind: Kind | None
+    ready: float
+
+
 @dataclass
 class Node:
     """One Dask worker. Its replies go through the simulation, which may lose or repeat them."""
@@ -97,12 +106,18 @@ class Node:
     ready: int = 0
     busy: int = 0
     begun: set[Order] = field(default_factory=set)
+    carried: dict[tuple[int, int], Carried] = field(default_factory=dict)
     waiting: deque[Order] = field(default_factory=deque)
 
     def receive(self, order: Order) -> None:
-        """Take a lease and score it as soon as a slot is free."""
-        self.waiting.append(order)
-        self.start()
+        """Take a lease and score it as soon as a slot is free; one that was cut has its slot."""
+        carried = self.carried.pop((order.driver, order.lease.number), None)
+        if carried is None:
+            self.waiting.append(order)
+            self.start()
+        elif self.alive:
+            self.begun.add(order)
+            self.world.at(max(0, carried.ready - self.world.now), self._end_carried, order, carried)
 
     def start(self) -> None:
         """Let free slots take what waits."""
@@ -128,25 +143,56 @@ class Node:
         for number, member in enumerate(members):
             fate = self.world.fates[member.mini_batch]
             kind = fate.score(member)
-            elapsed += fate.seconds
+            begun, elapsed = elapsed, elapsed + fate.seconds
+            if elapsed > _CUT_SECONDS and len(members) > 1 and self.world.rng.random() < 0.8:
+                carried = Carried(member, kind, self.world.now + elapsed)
+                rest = members[number + 1 :]
+                self.world.at(
+                    max(begun, _CUT_SECONDS),
+                    self._cut,
+                    Reply(self, order, tuple(attempts), rest, member),
+                    carried,
+                )
+                return
             if kind is None:
                 self.world.at(elapsed, self.world.lose, self, "killed by its mini-batch")
                 return
-            error = None if kind is Kind.OK else {"type": "ValueError", "message": str(kind), "phase": "run"}
-            attempts.append(
-                Attempt(
-                    member=member,
-                    kind=kind,
-                    seconds=fate.seconds,
-                    nbytes=self.world.nbytes,
-                    error=error,
-                    instance=self.name,
-                )
-            )
+            attempts.append(self._attempt(member, kind))
             if elapsed > _CUT_SECONDS and self.world.rng.random() < 0.5:
                 self.world.at(elapsed, self._end, order, tuple(attempts), members[number + 1 :])
                 return
         self.world.at(elapsed, self._end, order, tuple(attempts), ())
+
+    def _attempt(self, member: Member, kind: Kind) -> Attempt:
+        error = None if kind is Kind.OK else {"type": "ValueError", "message": str(kind), "phase": "run"}
+        return Attempt(
+            member=member,
+            kind=kind,
+            seconds=self.world.fates[member.mini_batch].seconds,
+            nbytes=self.world.nbytes,
+            error=error,
+            instance=self.name,
+        )
+
+    def _cut(self, reply: Reply, carried: Carried) -> None:
+        """Give a lease back but for the member that takes long, which keeps its slot."""
+        if self.alive:
+            key = reply.order.driver, reply.order.lease.number
+            self.carried[key] = carried
+            self.world.reply(reply)
+            # If that is never heard, the slot is free again when the member has ended.
+            self.world.at(max(0, carried.ready - self.world.now) + 60, self._forget, key)
+
+    def _forget(self, key: tuple[int, int]) -> None:
+        if self.carried.pop(key, None) is not None and self.alive:
+            self.busy -= 1
+            self.start()
+
+    def _end_carried(self, order: Order, carried: Carried) -> None:
+        if carried.kind is None:
+            self.world.lose(self, "killed by a mini-batch that took long")
+        else:
+            self._end(order, (self._attempt(carried.member, carried.kind),), ())
 
     def _end(
         self, order: Order, attempts: tuple[Attempt, ...] | None, given_back: tuple[Member, ...]
@@ -166,3 +212,4 @@ class Reply:
     order: Order
     attempts: tuple[Attempt, ...] | None
     given_back: tuple[Member, ...]
+    running: Member | None = None

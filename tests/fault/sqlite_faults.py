@@ -18,7 +18,11 @@ from sqlite_vfs import FULL, IOERR_FSYNC, IOERR_WRITE, OK, Disk
 
 from batchmagic.errors import DiskError
 
-CODES = {"full": (FULL, ("write",)), "io": (IOERR_WRITE, ("write", "truncate")), "sync": (IOERR_FSYNC, ("sync",))}
+CODES = {
+    "full": (FULL, ("write",)),
+    "io": (IOERR_WRITE, ("write", "truncate")),
+    "sync": (IOERR_FSYNC, ("sync",)),
+}
 
 
 class Fault:
@@ -111,7 +115,9 @@ def _after(work: Work, number: int, states: list[dict]) -> list[str]:
     while number <= LAST:
         work.step(number)
         number += 1
-    return [] if state(work.ledger) == states[-1] else [f"it did not go on as it should: {state(work.ledger)}"]
+    return (
+        [] if state(work.ledger) == states[-1] else [f"it did not go on as it should: {state(work.ledger)}"]
+    )
 
 
 def main(campaigns: list) -> None:

@@ -8,9 +8,13 @@ from __future__ import annotations
 import ctypes
 import ctypes.util
 import os
-from collections.abc import Callable
 from ctypes import CFUNCTYPE, POINTER, Structure, c_char_p, c_int, c_int64, c_void_p, cast
 from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 OK, FULL, IOERR_WRITE, IOERR_FSYNC, IOERR_TRUNCATE = 0, 13, 778, 1034, 1546
 
@@ -21,10 +25,26 @@ _CLOSE = CFUNCTYPE(c_int, c_void_p)
 # Names are passed on as they are: SQLite keeps the address, and what follows the name belongs to it.
 _OPEN = CFUNCTYPE(c_int, c_void_p, c_void_p, c_void_p, c_int, c_void_p)
 _DELETE = CFUNCTYPE(c_int, c_void_p, c_void_p, c_int)
-_METHODS = (
-    "close read write truncate sync file_size lock unlock check_reserved_lock file_control sector_size "
-    "device_characteristics shm_map shm_lock shm_barrier shm_unmap fetch unfetch"
-).split()
+_METHODS = [
+    "close",
+    "read",
+    "write",
+    "truncate",
+    "sync",
+    "file_size",
+    "lock",
+    "unlock",
+    "check_reserved_lock",
+    "file_control",
+    "sector_size",
+    "device_characteristics",
+    "shm_map",
+    "shm_lock",
+    "shm_barrier",
+    "shm_unmap",
+    "fetch",
+    "unfetch",
+]
 
 
 class _IoMethods(Structure):
@@ -145,7 +165,7 @@ def _library() -> ctypes.CDLL:
     """Return the library that Python's own module uses."""
     import sqlite3  # noqa: F401, PLC0415 - loads it
 
-    with open("/proc/self/maps") as maps:
+    with Path("/proc/self/maps").open() as maps:
         paths = {line.split()[-1] for line in maps if "libsqlite3" in line}
     assert paths, "Python has SQLite built in"
     return ctypes.CDLL(paths.pop())

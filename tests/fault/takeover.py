@@ -6,6 +6,7 @@ import hashlib
 import os
 import signal
 import sqlite3
+import time
 from contextlib import closing, contextmanager
 from dataclasses import replace
 from typing import TYPE_CHECKING
@@ -36,11 +37,26 @@ def armed(monkeypatch, specification: str, once: Path) -> Iterator[None]:
         yield
 
 
-def wait_stopped(pid: int) -> psutil.Process:
-    """Return the process once it is stopped."""
-    process = psutil.Process(pid)
-    until(lambda: process.status() == psutil.STATUS_STOPPED, PATIENCE, of="a stopped host")
-    return process
+def stop(lab: Lab, compute: str = COMPUTE) -> psutil.Process:
+    """Return the compute's host, which then is stopped, at a moment at which it keeps no database locked."""
+    host = lab.host(compute)
+    while True:
+        os.kill(host.pid, signal.SIGSTOP)
+        until(lambda: host.status() == psutil.STATUS_STOPPED, PATIENCE, of="a stopped host")
+        if all(map(_is_free, [lab.root / "workspace.db", *lab.root.glob("jobs/*/ledger.db")])):
+            return host
+        os.kill(host.pid, signal.SIGCONT)
+        time.sleep(0.01)
+
+
+def _is_free(path: Path) -> bool:
+    with closing(sqlite3.connect(path, timeout=0, isolation_level=None)) as connection:
+        try:
+            connection.execute("begin immediate")
+        except sqlite3.OperationalError:
+            return False
+        connection.execute("rollback")
+    return True
 
 
 def take_over(lab: Lab, compute: str = COMPUTE) -> int:

@@ -14,7 +14,7 @@ import psutil
 import pytest
 from main_job_support import COMPUTE, PLAIN, is_gone, until
 from oracle import examine
-from takeover import DRIVER_LOG, armed, contents, go_on, start_another, take_over, wait_stopped
+from takeover import DRIVER_LOG, armed, contents, go_on, start_another, stop, take_over
 
 from batchmagic import MLClient
 from batchmagic.errors import ClaimHeld, StateError
@@ -142,10 +142,11 @@ def test_a_stopped_host_that_goes_on_changes_nothing(new_lab, monkeypatch, tmp_p
     """It stops at a point, another host ends the job, it goes on: all that others see is as the other left it."""
     lab = new_lab
     plain = lab.deploy("plain", PLAIN, mini_batch_size=1, output_format="azure")
-    with armed(monkeypatch, f"{point}=stop", tmp_path / "once"):
+    # Its driver waits at the point for long enough to be stopped there, all threads of the host at once.
+    with armed(monkeypatch, f"{point}=sleep:6", tmp_path / "once"):
         name = lab.invoke(plain, FILES)
         until((tmp_path / "once").exists, of=f"a host at {point}")
-    stopped = wait_stopped(lab.holder().identity.pid)
+    stopped = stop(lab)
     start_another(lab, take_over(lab))
     if point != "end.after_terminal":
         lab.ended(name)
@@ -179,10 +180,10 @@ def test_a_host_that_was_stopped_while_it_worked_ends_its_processes(new_lab, tal
     lab.deploy("gated", gate.script(), mini_batch_size=1, output_format="azure")
     name = lab.invoke("gated", FILES)
     gate.wait_calls(2)
-    stopped, below = lab.host(), lab.below_host()
+    below = lab.below_host()
     scoring = [pid for _, pid in gate.calls()]
     assert set(scoring) <= {p.pid for p in below}
-    stopped.suspend()
+    stopped = stop(lab)
     start_another(lab, take_over(lab))
     until(lambda: all(is_gone(p.pid) for p in below), 15, of="the end of the stopped host's processes")
     gate.wait_calls(4)

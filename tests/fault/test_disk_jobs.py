@@ -137,7 +137,17 @@ def _no_folder(folder):
     return folder
 
 
-DAMAGES = (_flip, _cut, _no_database, _no_ledger, _empty_ledger, _other_ledger, _no_plan, _other_plan, _no_folder)
+DAMAGES = (
+    _flip,
+    _cut,
+    _no_database,
+    _no_ledger,
+    _empty_ledger,
+    _other_ledger,
+    _no_plan,
+    _other_plan,
+    _no_folder,
+)
 
 
 @pytest.mark.parametrize("damage", DAMAGES, ids=lambda d: d.__name__.strip("_"))
@@ -184,7 +194,9 @@ def test_only_rows_that_were_edited_or_deleted_are_scored_again(lab, canceled, t
     assert scored == Counter(f"{n:03d}.csv" for n in {*range(8, FILES), *wanted})
 
 
-@pytest.mark.parametrize("what", ["the ledger", "the folder", pytest.param("the bytes", marks=pytest.mark.nightly)])
+@pytest.mark.parametrize(
+    "what", ["the ledger", "the folder", pytest.param("the bytes", marks=pytest.mark.nightly)]
+)
 def test_a_ledger_that_vanishes_under_a_running_job_ends_it(lab, what, tally):
     gate = lab.gate()
     lab.deploy("gated", gate.script(), mini_batch_size=1)

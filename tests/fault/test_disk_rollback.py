@@ -15,7 +15,13 @@ from batchmagic.workspace import probe
 pytestmark = pytest.mark.timeout(300)  # a busy machine is no finding
 
 # One of each kind from all points: see `test_crash_points` for all of them with the write-ahead log.
-POINTS = ("plan.before_about", "spool.before_sync", "ledger.mid_commit", "ledger.after_commit", "end.before_terminal")
+POINTS = (
+    "plan.before_about",
+    "spool.before_sync",
+    "ledger.mid_commit",
+    "ledger.after_commit",
+    "end.before_terminal",
+)
 NIGHTLY = ("claim.after", "ledger.begun", "lease.returned", "assemble.before_rename", "end.before_spool")
 
 

@@ -145,5 +145,3 @@ def test_a_schema_that_is_brought_forward_under_a_host_ends_it_and_loses_nothing
     found = examine(lab, name, lab.output(name))
     tally.trial(**found.counts())
     assert found.ok, found
-
-

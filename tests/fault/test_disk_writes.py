@@ -14,10 +14,10 @@ from batchmagic.scoring import segments
 from batchmagic.scoring.segments import SegmentWriter
 
 
-@pytest.mark.parametrize("what", ["plan", "assembly", "ledger"])
+@pytest.mark.parametrize("what", ["plan", "assembly", "ledger", "last_words"])
 def test_with_every_number_of_free_pages(what, tmp_path, tally):
     seen = small_disk.run("disk_pages", what, mib=8, folder=tmp_path)
-    assert seen["trials"] > 3
+    assert seen["trials"] > 0
     for _ in range(seen["trials"]):
         tally.trial()
 
@@ -69,7 +69,7 @@ def leases(folder):
 
 @pytest.mark.parametrize("persistent", [False, True], ids=["once", "from then on"])
 @pytest.mark.parametrize(
-    ("function", "number"),
+    "fault",
     [
         ("write", errno.ENOSPC),
         ("write", errno.EIO),
@@ -77,10 +77,11 @@ def leases(folder):
         ("fdatasync", errno.EDQUOT),
         ("open", errno.EACCES),
         ("open", errno.EROFS),
-        ("ftruncate", errno.EIO),
     ],
+    ids=lambda fault: f"{fault[0]}-{errno.errorcode[fault[1]]}",
 )
-def test_a_slot_names_only_rows_that_are_on_the_disk(function, number, persistent, tmp_path, monkeypatch, tally):
+def test_a_slot_names_only_rows_that_are_on_the_disk(fault, persistent, tmp_path, monkeypatch, tally):
+    function, number = fault
     monkeypatch.setattr(segments, "MAX_SEGMENT", 5000)
     n, struck = 1, True
     while struck:
@@ -104,4 +105,4 @@ def test_a_slot_names_only_rows_that_are_on_the_disk(function, number, persisten
             assert "then resume" in error.hint
         tally.trial()
         n += 1
-    assert n > 1 or function == "ftruncate"
+    assert n > 3

@@ -18,7 +18,7 @@ import psutil
 import pytest
 from cancel_support import events, names
 from jupyter_client.blocking.client import BlockingKernelClient
-from jupyter_client.manager import start_new_kernel
+from jupyter_client.manager import KernelManager, start_new_kernel
 from main_job_support import ENDPOINT, is_gone, until
 from oracle import examine
 
@@ -58,13 +58,21 @@ class Cells:
 
 
 @pytest.fixture
-def kernel(lab):
-    """A kernel in the project's folder, and its manager."""
-    manager, client = start_new_kernel(cwd=str(lab.folder), env=environment(lab))
-    yield manager, Cells(client)
-    client.stop_channels()
-    if manager.is_alive():
-        manager.shutdown_kernel(now=True)
+def reopened(lab):
+    """A function that starts another kernel in the project's folder; `first` is there, with its manager."""
+    with contextlib.ExitStack() as stack:
+
+        def start() -> tuple[KernelManager, Cells]:
+            manager, client = start_new_kernel(cwd=str(lab.folder), env=environment(lab))
+            stack.callback(lambda: manager.is_alive() and manager.shutdown_kernel(now=True))
+            stack.callback(client.stop_channels)
+            return manager, Cells(client)
+
+        def another() -> Cells:
+            return start()[1]
+
+        another.first = start()
+        yield another
 
 
 def environment(lab, **more):
@@ -117,27 +125,24 @@ class Begun:
 
 
 @pytest.mark.parametrize("how", ["restarted", "killed and restarted", "%reset", "closed"])
-def test_a_kernel(begun, kernel, how, tally, lab):
-    manager, cells = kernel
+def test_a_kernel(begun, reopened, how, tally):
+    lab, (manager, cells) = begun.lab, reopened.first
     cells.run("%load_ext batchmagic")
     cells.run(f"job = %batch {begun.words}")
     host = begun.in_the_middle()
     before = events(lab, begun.name)
     old = manager.provisioner.pid
-    if how == "%reset":
-        cells.run("%reset -f")
-    elif how == "closed":
+    if how == "closed":
         manager.shutdown_kernel(now=False)
         assert is_gone(old)
-        cells.client.stop_channels()
-        manager.start_kernel(cwd=str(lab.folder), env=environment(lab))
-        cells = Cells(manager.client())
-        cells.client.start_channels()
+        cells = reopened()
+    elif how == "%reset":
+        cells.run("%reset -f")
     else:
         if how.startswith("killed"):
             os.kill(old, signal.SIGKILL)
         manager.restart_kernel(now=how.startswith("killed"))
-    cells.client.wait_for_ready(timeout=START_SECONDS)
+        cells.client.wait_for_ready(timeout=START_SECONDS)
     cells.run("%load_ext batchmagic")
     began = time.monotonic()
     shown = cells.shown_job(f"%batch job show {begun.name}")
@@ -147,8 +152,6 @@ def test_a_kernel(begun, kernel, how, tally, lab):
     begun.goes_on(host, before, tally)
     until(lambda: cells.shown_job(f"%batch job show {begun.name}")["status"] == "Completed", of="the truth")
     assert took <= TRUE_SECONDS, f"the first true counts came after {took:.1f} s"
-    if how == "closed":
-        cells.client.stop_channels()
 
 
 @contextlib.contextmanager

@@ -314,4 +314,4 @@ def test_a_host_that_is_killed_after_the_move_is_not_started_in_the_old_place(ne
     host.kill()
     until(lambda: is_gone(supervisor), 40, of="the end of the supervisor")
     assert not lab.root.exists()
-    assert not elsewhere.place.processes()
+    until(lambda: not elsewhere.place.processes(), 40, of="the end of all below them")

@@ -34,6 +34,7 @@ EVENTFUL = {
     "file failed alone",
     "frozen",
     "given back",
+    "goes on with one",
     "host killed",
     "late twin",
     "lease of many",

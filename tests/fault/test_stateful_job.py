@@ -23,6 +23,7 @@ from batchmagic.scoring.spool import spool_of
 from batchmagic.workspace.ledger import Ledger
 
 INSTANCES = ("i0", "i1")
+WORK = st.tuples(st.integers(0, 4), st.booleans())  # so many leases return; whether each is committed at once
 running = precondition(lambda self: self.driver is not None and self.driver.stop is None)
 leased = precondition(
     lambda self: self.driver is not None and self.driver.stop is None and bool(self.driver.out)
@@ -52,15 +53,15 @@ class JobMachine(RuleBasedStateMachine):
         self.files = [f"f{number:02}" for number in range(data.draw(st.integers(1, 12)))]
         for file in self.files:
             (self.source / file).touch()
-        size = data.draw(st.integers(1, 3))
+        size = data.draw(st.sampled_from([3, 2, 1]))
         self.settings = Settings(
             mini_batch_size=size,
             max_retries=data.draw(st.integers(0, 2)),
-            isolate_failures=data.draw(st.booleans()),
+            isolate_failures=data.draw(st.sampled_from([True, True, False])),
             error_threshold=data.draw(st.sampled_from([-1, -1, 2])),
         )
         self.mini_batches = -(-len(self.files) // size)
-        self.bad = data.draw(st.sets(st.sampled_from(self.files), max_size=3))
+        self.bad = self.draw_bad(data)
         self.committed: dict[tuple[int, int], bytes | None] = {}
         self.damaged: set[str] = set()
         self.target = self.folder / "out" / "predictions.csv"
@@ -75,6 +76,11 @@ class JobMachine(RuleBasedStateMachine):
         if self.ledger is not None:
             self.ledger.close()
             self.ledger = None
+
+    def draw_bad(self, data):
+        return data.draw(
+            st.sets(st.sampled_from(self.files), min_size=data.draw(st.integers(0, 1)), max_size=4)
+        )
 
     def begin(self, *, new_run, redo_failed=False):
         """Begin as a host does; that a run is to redo what failed, every host of it is told."""
@@ -161,13 +167,21 @@ class JobMachine(RuleBasedStateMachine):
         self.instance_up(name, slots)
 
     @leased
-    @rule(count=st.integers(1, 8))
-    def leases_return(self, count):
+    @rule(work=WORK)
+    def leases_return(self, work):
+        self.do(work)
+
+    def do(self, work):
+        """Let some leases return before something happens: without that most programs would be about nothing."""
+        count, commit = work
         for _ in range(count):
-            if self.driver.stop is None and self.driver.out:
-                lease = self.driver.out.pop(min(self.driver.out))
-                self.driver.handle(self.driver.score(lease, self.bad))
-        self.settle()
+            if self.driver is None or self.driver.stop is not None or not self.driver.out:
+                return
+            lease = self.driver.out.pop(min(self.driver.out))
+            self.driver.handle(self.driver.score(lease, self.bad))
+            if commit:
+                self.commit()
+            self.settle()
 
     @leased
     @rule(data=st.data(), count=st.sampled_from([None, None, 0, 1, 2]), twice=st.booleans())
@@ -202,9 +216,10 @@ class JobMachine(RuleBasedStateMachine):
             self.settle()
 
     @running
-    @rule(name=st.sampled_from(INSTANCES), begun=st.booleans())
-    def instance_down(self, name, begun):
-        if name in self.driver.instances:
+    @rule(name=st.sampled_from(INSTANCES), begun=st.booleans(), work=WORK)
+    def instance_down(self, name, begun, work):
+        self.do(work)
+        if self.driver.stop is None and name in self.driver.instances:
             self.driver.handle(e.InstanceDown(name))
             lost = [n for n, lease in self.driver.out.items() if lease.instance == name]
             others = bool(self.driver.instances)
@@ -222,15 +237,18 @@ class JobMachine(RuleBasedStateMachine):
 
     # --- what the driver does, and what becomes of it
 
-    @precondition(lambda self: self.driver is not None)
+    @precondition(lambda self: self.driver is not None and self.driver.waiting)
     @rule()
     def group_is_committed(self):
         self.commit()
 
     @precondition(lambda self: self.driver is not None and not self.over)
-    @rule(torn=st.integers(0, 40), reopen=st.booleans())
-    def driver_dies(self, torn, reopen):
+    @rule(torn=st.integers(0, 40), reopen=st.booleans(), work=WORK)
+    def driver_dies(self, torn, reopen, work):
         """Drop what was not committed, with a piece of rows that nobody has synced."""
+        self.do(work)
+        if self.over:
+            return
         writer = self.driver.writer("i0")
         writer.begin()
         writer.write(b"torn " * 8)
@@ -245,13 +263,18 @@ class JobMachine(RuleBasedStateMachine):
             self.close_ledger()
 
     @down
-    @rule()
-    def next_host_goes_on(self):
+    @rule(change=st.booleans())
+    def next_host_goes_on(self, change):
+        if change:
+            self.change_input()
         self.begin(new_run=False)
 
     @precondition(lambda self: not self.zombies and self.driver is not None and self.driver.stop is None)
-    @rule()
-    def another_host_takes_over(self):
+    @rule(work=WORK)
+    def another_host_takes_over(self, work):
+        self.do(work)
+        if self.driver.stop is not None:
+            return
         self.zombies.append(self.driver)
         self.begin(new_run=False)
 
@@ -276,7 +299,7 @@ class JobMachine(RuleBasedStateMachine):
 
     # --- what people do
 
-    @running
+    @precondition(lambda self: self.committed and self.driver is not None and self.driver.stop is None)
     @rule()
     def cancel(self):
         self.driver.handle(e.CancelRequested())
@@ -284,13 +307,12 @@ class JobMachine(RuleBasedStateMachine):
         self.settle()
 
     @ended
-    @rule(redo_failed=st.booleans(), mended=st.booleans())
-    def resume(self, redo_failed, mended):
+    @rule(redo_failed=st.booleans(), data=st.data())
+    def resume(self, redo_failed, data):
         if self.over:
             self.leave()
             return
-        if mended:
-            self.bad = set()
+        self.bad = self.draw_bad(data)
         self.driver.drop()
         self.begin(new_run=True, redo_failed=redo_failed)
 
@@ -307,17 +329,17 @@ class JobMachine(RuleBasedStateMachine):
     def another_job(self, data):
         self.submit(data)
 
-    @rule(what=st.sampled_from(["remove", "add"]), data=st.data())
-    def input_changes(self, what, data):
-        """Change the folder after the plan was made."""
-        if what == "add":
-            (self.source / "e99").touch()
-        else:
-            (self.source / data.draw(st.sampled_from(self.files))).unlink(missing_ok=True)
+    def change_input(self):
+        """Change the folder after the plan was made: a file less, a file more."""
+        (self.source / self.files[0]).unlink(missing_ok=True)
+        (self.source / "e99").touch()
 
     @precondition(lambda self: not self.over and list(spool_of(self.folder).glob("*.seg")))
-    @rule(data=st.data(), how=st.sampled_from(["flip", "cut", "remove"]))
-    def segment_is_damaged(self, data, how):
+    @rule(data=st.data(), how=st.sampled_from(["flip", "cut", "remove"]), work=WORK)
+    def segment_is_damaged(self, data, how, work):
+        self.do(work)
+        if self.over:
+            return
         segments = sorted(p.name for p in spool_of(self.folder).glob("*.seg"))
         path = spool_of(self.folder) / data.draw(st.sampled_from(segments))
         content = bytearray(path.read_bytes())

@@ -68,9 +68,12 @@ PREEMPTIONS = {
 }
 
 
-@pytest.mark.parametrize("how", PREEMPTIONS)
+@pytest.mark.parametrize(
+    "how",
+    [pytest.param(how, marks=pytest.mark.nightly if how == "SIGTERM" else []) for how in PREEMPTIONS],
+)
 def test_preempted_while_busy_again_and_again(new_lab, how, tally):
-    """Six times the same mini-batch, more often than a loss of its worker is forgiven."""
+    """Five times the same mini-batch, more often than a loss of its worker is forgiven."""
     lab, gate = new_lab, new_lab.gate()
     lab.deploy("gated", gate.script(), mini_batch_size=1, max_concurrency_per_instance=1)
     gate.open("001.csv", "002.csv", "003.csv")
@@ -79,16 +82,16 @@ def test_preempted_while_busy_again_and_again(new_lab, how, tally):
     def calls():
         return [pid for first, pid in gate.calls() if first == "000.csv"]
 
-    for struck in range(6):
+    for struck in range(5):
         pid = until(lambda n=struck: len(calls()) > n and calls()[-1], of="the next call")
         both_up(lab, name)
         PREEMPTIONS[how](lab, worker_for(lab, pid).pid)
         until(lambda p=pid: is_gone(p), 20, of="the end of the scoring process")
-    until(lambda: len(calls()) > 6, of="the last call")
+    until(lambda: len(calls()) > 5, of="the last call")
     gate.open()
     lab.ended(name)
-    assert lab.log(name, "sys/driver.txt").count(" left: retired") >= 6
-    examined(lab, tally, name, names(4), kills=6)
+    assert lab.log(name, "sys/driver.txt").count(" left: retired") >= 5
+    examined(lab, tally, name, names(4), kills=5)
 
 
 def both_up(lab, name):
@@ -102,6 +105,7 @@ def both_up(lab, name):
     )
 
 
+@pytest.mark.nightly
 def test_a_poison_beside_a_victim_of_lost_workers(new_lab, tally):
     """One segfaults by itself, the other's Dask worker is killed four times: two verdicts, and nobody else has one."""
     lab, gate = new_lab, new_lab.gate()
@@ -132,6 +136,7 @@ def test_a_poison_beside_a_victim_of_lost_workers(new_lab, tally):
     assert left.count(" left: ") == kills, "the segfault took a Dask worker with it"
 
 
+@pytest.mark.nightly
 def test_a_frozen_worker_is_given_up(workspace_folder, monkeypatch, tally):
     monkeypatch.setenv("BATCHMAGIC_WORKER_TTL", "5s")
     lab = Lab(workspace_folder)
@@ -179,6 +184,7 @@ def test_a_stopped_template_does_not_hold_the_job_up(new_lab, tally):
     assert is_gone(template.pid)
 
 
+@pytest.mark.nightly
 def test_no_worker_comes_for_a_while(new_lab, tier, tally):
     """As on a machine that is short of something: longer than five failing starts take."""
     lab, gate = new_lab, new_lab.gate()

@@ -61,7 +61,7 @@ class Scene:
     door: socket.socket
     open: contextlib.ExitStack
 
-    def next_host(self, *, timeout: float = 20) -> tuple[socket.socket, int]:
+    def next_host(self, *, timeout: float = 60) -> tuple[socket.socket, int]:
         self.door.settimeout(timeout)
         connection, _ = self.door.accept()
         self.open.enter_context(connection)
@@ -69,19 +69,19 @@ class Scene:
         return connection, int(connection.recv(100))
 
     def supervisors(self) -> list[psutil.Process]:
-        return [p for p in self._ours() if "batchmagic.host.supervisor" in p.cmdline()]
+        return [p for p, line in self._ours() if "batchmagic.host.supervisor" in line]
 
     def hosts(self) -> list[psutil.Process]:
-        return [p for p in self._ours() if "batchmagic.host.supervisor" not in p.cmdline()]
+        return [p for p, line in self._ours() if "batchmagic.host.supervisor" not in line]
 
-    def _ours(self) -> list[psutil.Process]:
-        """All processes, of whatever parent, that were started for this workspace."""
+    def _ours(self) -> list[tuple[psutil.Process, list[str]]]:
+        """All processes, of whatever parent, that were started for this workspace, with their command lines."""
         found = []
         for process in psutil.process_iter():
             with contextlib.suppress(psutil.Error):
                 line = process.cmdline()
                 if any(str(self.ws.root) in word for word in line) and "-c" not in line:
-                    found.append(process)
+                    found.append((process, line))
         return found
 
 

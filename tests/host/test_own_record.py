@@ -158,6 +158,23 @@ def test_jobs_are_given_up_only_when_no_other_host_has_them(ws, spec, taken):
     assert (ws.claims.holder(host_claim("local")) is not None) == taken
 
 
+def test_a_supervisor_too_many_gives_the_record_back(tmp_path, sleeper):
+    supervisor_record.write(tmp_path, sleeper.pid)
+    supervisor_record.write(tmp_path, os.getppid())  # one more, which then goes
+    supervisor_record.write(tmp_path, os.getpid())
+    supervisor_record.write(tmp_path, os.getpid())  # when it starts its host
+    found = supervisor_record.read(tmp_path)
+    assert found.identity == identity.current()
+    assert found.earlier == (identity.of_process(os.getppid()), identity.of_process(sleeper.pid))
+    stored = json.loads((tmp_path / supervisor_record.NAME).read_text())
+    stored["earlier"][0]["start_time"] = "1"
+    (tmp_path / supervisor_record.NAME).write_text(json.dumps(stored))
+    supervisor_record.give_back(tmp_path)
+    assert supervisor_record.read(tmp_path).identity == identity.of_process(sleeper.pid)
+    supervisor_record.give_back(tmp_path)
+    assert supervisor_record.read(tmp_path).identity == identity.of_process(sleeper.pid)
+
+
 def test_who_it_is_reads_back(tmp_path, sleeper):
     supervisor_record.write(tmp_path, sleeper.pid)
     stored = json.loads((tmp_path / supervisor_record.NAME).read_text())

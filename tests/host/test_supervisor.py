@@ -208,6 +208,18 @@ def test_second_signal_ends_a_host_that_does_not_leave(scene, number):
     assert "started again" not in scene.log
 
 
+def test_record_stays_with_the_supervisor_whose_host_has_the_compute(scene):
+    first = scene.start()
+    host = scene.next_host()
+    second = scene.start()
+    scene.next_host().do("exit 3")
+    assert second.wait(10) == 3
+    folder = scene.workspace / "compute" / "local"
+    assert supervisor_record.read(folder).identity == identity.of_process(first.pid)
+    host.do("exit 0")
+    assert first.wait(5) == 0
+
+
 def test_what_a_killed_host_leaves_behind_is_ended(scene):
     supervisor = scene.start()
     host = scene.next_host()

@@ -63,7 +63,7 @@ SAID = {
     "hostile": ("error", "Hostile", "raise Hostile"),
     "unpicklable": ("error", "The actual type of output is _thread.lock", "def run(mini_batch):"),
     "generator": ("error", "division by zero", "return (1 / n for n in (1, 0))"),
-    "none": ("error", "WrongResult: run() must return a list", "8 x WrongResult: run() must return a list"),
+    "none": ("error", "WrongResult: run() must return a list", "2 x WrongResult: run() must return a list"),
     "text": ("error", "The actual type of output is str", "def run(mini_batch):"),
     "dict": ("error", "The actual type of output is dict", "def run(mini_batch):"),
     "error": ("error", "could not read it", 'raise ValueError("could not read it")'),

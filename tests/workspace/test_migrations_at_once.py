@@ -10,7 +10,6 @@ import pytest
 from workspace_support import tree
 
 from batchmagic.errors import SchemaTooNew
-from batchmagic.workspace import Workspace
 from batchmagic.workspace.migrations import MIGRATIONS
 from batchmagic.workspace.store_file import APPLICATION_ID
 
@@ -36,9 +35,7 @@ def test_of_several_that_bring_it_up_to_date_at_once_all_go_on(ws, tmp_path, pee
         assert connection.execute("PRAGMA user_version").fetchone() == (NEWEST,)
         names = {name for (name,) in connection.execute("SELECT name FROM sqlite_master")}
     with ws.database.read() as connection:
-        assert names == set(
-            connection.exec_driver_sql("SELECT name FROM sqlite_master").scalars()
-        )
+        assert names == set(connection.exec_driver_sql("SELECT name FROM sqlite_master").scalars())
 
 
 def test_who_has_it_open_while_it_goes_forward_reads_on_and_writes_no_more(ws, spec):
