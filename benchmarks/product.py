@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import datetime as dt
+import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -73,10 +74,11 @@ class Service:
     def close(self) -> None:
         """Let the compute leave; no process of it is there afterwards."""
         self._compute(0)
-        record = self.client.session.read().compute_dir(_COMPUTE) / "supervisor.pid"
+        record = self.client.session.read().compute_dir(_COMPUTE) / "supervisor.json"
         self.client.session.close()
         with contextlib.suppress(FileNotFoundError, psutil.NoSuchProcess):
-            psutil.Process(int(record.read_text(encoding="ascii"))).wait(_LEAVE_SECONDS)
+            found = json.loads(record.read_text(encoding="ascii"))
+            psutil.Process(found["identity"]["pid"]).wait(_LEAVE_SECONDS)
 
 
 class Product:

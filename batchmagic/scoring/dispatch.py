@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from batchmagic import failpoints
 from batchmagic.disk import disk_error, is_about_disk
-from batchmagic.errors import BatchMagicError, ComputeError, DiskError, PackagesChanged
+from batchmagic.errors import BatchMagicError, ComputeError, DiskError, Fenced, PackagesChanged
 from batchmagic.scoring import instance as worker_side
 from batchmagic.scoring.assignment import packed
 from batchmagic.scoring.versions import check_versions, versions
@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from batchmagic.scoring.plan import Plan
 
 _CALL_SECONDS = 30.0
+_FENCED_SECONDS = 3.0
 _FETCH_SECONDS = 10.0
 
 
@@ -193,11 +194,17 @@ class Dispatcher:
         """Take an instance out of the job."""
         self._addresses.pop(name, None)
 
-    def end(self, names: Iterable[str] | None = None) -> None:
+    def leave(self, kind: type[BaseException] | None, *_: object) -> None:
+        """End the job on its instances and drop every future, whatever it is that ends the run."""
+        # A fenced host ends all its instances anyway; those that others have ended already do not answer.
+        self.end(seconds=_FENCED_SECONDS if kind is not None and issubclass(kind, Fenced) else _CALL_SECONDS)
+        self.close()
+
+    def end(self, names: Iterable[str] | None = None, *, seconds: float = _CALL_SECONDS) -> None:
         """End the job on its instances (or on these): no scoring process of it is left there."""
         chosen = list(self._addresses) if names is None else [n for n in names if n in self._addresses]
         if chosen:
-            self._call(_end, self._description["job"], [self._addresses[n] for n in chosen])
+            self._call(_end, self._description["job"], [self._addresses[n] for n in chosen], seconds)
         for name in chosen:
             del self._addresses[name]
 
@@ -208,13 +215,15 @@ class Dispatcher:
         self._sent.clear()
         self._caller.shutdown(wait=False)
 
-    def _call(self, function: Any, argument: Any, addresses: list[str]) -> Any:
+    def _call(
+        self, function: Any, argument: Any, addresses: list[str], seconds: float = _CALL_SECONDS
+    ) -> Any:
         """Run a function on workers, not as a Dask task: it must not queue behind leases."""
         call = self._caller.submit(self._client.run, function, argument, workers=addresses, on_error="return")
         try:
-            answers = call.result(timeout=_CALL_SECONDS)
+            answers = call.result(timeout=seconds)
         except FutureTimeout:
-            return ComputeError(f"no answer within {_CALL_SECONDS:g} s")
+            return ComputeError(f"no answer within {seconds:g} s")
         except Exception as error:  # noqa: BLE001 -- Dask raises any type for a worker that is gone
             return error
         return next((a for a in answers.values() if isinstance(a, Exception)), None)

@@ -210,8 +210,7 @@ class Driver:
         self._rows = SegmentWriter(spool_of(self._folder), f"{self._epoch}-driver")
         left.callback(self._rows.close)
         self._dispatcher = Dispatcher(self._client, self._assignment(), self._plan, self.inbox)
-        left.callback(self._dispatcher.close)
-        left.callback(self._dispatcher.end)
+        left.push(self._dispatcher.leave)
 
     def _nonce(self) -> str:
         with self._reporter.fence():
@@ -260,6 +259,7 @@ class Driver:
             message = None
         match message:
             case HostStopping():
+                self._reporter.confirm()
                 self._committer.flush()
                 return False
             case InstancesFailed(detail) if not self._decisions.slots:

@@ -72,8 +72,8 @@ class Ending:
             columns = self._assembled(ledger, self.output)
             ledger.set_columns(self._epoch, columns)
         except SpoolDamaged as damaged:
-            reporter.logs.driver(f"{damaged} They are scored again: {damaged.keys[:10]}")
             reporter.move(JobStatus.RUNNING, "scores rows again that were damaged in the spool")
+            reporter.logs.driver(f"{damaged} They are scored again: {damaged.keys[:10]}")
             return damaged.keys
         return []
 

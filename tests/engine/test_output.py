@@ -234,7 +234,7 @@ def test_a_commit_that_fails_in_its_middle_leaves_nothing(job):
     commits = [Commit(mini_batch=1, part=0, ok=False, attempt=1, files=1)]
     failpoints.arm("ledger.mid_commit=raise:EIO")
     try:
-        with pytest.raises(OSError, match="ledger.mid_commit"):
+        with pytest.raises(OSError, match=r"ledger\.mid_commit"):
             ledger.commit(1, commits=commits, failures=[failure(1)], progress=Progress(completed=7))
     finally:
         failpoints.arm("")

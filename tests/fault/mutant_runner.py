@@ -14,14 +14,14 @@ import tempfile
 from pathlib import Path
 
 import hypothesis.stateful
-import pandas
+import pandas as pd
 import psutil
 import pyarrow.parquet
 import pydantic
 import pytest
 import sqlalchemy.dialects.sqlite
 
-LOADED = (hypothesis, pandas, psutil, pyarrow, pydantic, sqlalchemy)
+LOADED = (hypothesis, pd, psutil, pyarrow, pydantic, sqlalchemy)
 _ODD_COPY = 90
 
 

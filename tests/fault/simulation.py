@@ -248,8 +248,7 @@ class Simulation:
 
     def _check_end(self) -> None:
         """Check what is left when all runs are over."""
-        outcome, _ = self._model.stop
-        if outcome is e.Outcome.COMPLETED:
+        if self._model.stop[0] is e.Outcome.COMPLETED:
             assert self.book.whole == set(range(len(self.files))), "mini-batches are lost"
 
     # --- instances
@@ -340,8 +339,7 @@ class Simulation:
         return [node for node in self.nodes.values() if node.alive] if self._model.stop is None else []
 
     def _some(self) -> Node | None:
-        living = self._living()
-        return self.rng.choice(living) if living else None
+        return self.rng.choice(self._living() or [None])
 
     def _kill(self) -> None:
         if (node := self._some()) is not None:
@@ -358,9 +356,7 @@ class Simulation:
 
     def _retire(self) -> None:
         """Take a busy instance away; it comes back later."""
-        living = self._living()
-        if living:
-            node = self.rng.choice(living)
+        if (node := self._some()) is not None:
             node.alive, node.retired = False, True
             self._note("retired", node.name)
             self._gone(self._driver, node)

@@ -200,11 +200,11 @@ def test_while_its_host_is_dead(lab, gated, compute, tally):
 def test_a_job_that_would_have_to_wait_for_its_turn_after_the_host_s_death(lab, gated, compute, tally):
     """Its end needs no instance: neither one that another job has, nor one that the compute has not any more."""
     deployment, gate = gated
-    lab.compute(compute, max_instances=2, idle=0)
+    lab.compute(compute, max_instances=3, idle=0)
     gate.open("000.csv")
     first = lab.invoke(deployment, 4, compute=compute)
     until(lambda: lab.job(first).progress.completed == 1, of="the first job's first mini-batch")
-    both = lab.invoke(deployment, 3, compute=compute)
+    both = lab.invoke(deployment, 3, compute=compute, instance_count=2)
     until(lambda: lab.job(both).progress.completed == 1, of="the second job's first mini-batch")
     lab.kill_supervisor_and_host(compute)
     lab.compute(compute, max_instances=1, idle=0)

@@ -43,6 +43,7 @@ def test_an_invoke_is_refused_and_leaves_nothing(tmp_path):
     assert seen["left"] == []
 
 
+@pytest.mark.nightly
 def test_a_disk_that_can_only_be_read_is_told_so(tmp_path):
     seen = small_disk.run("disk_jobs", "read_only", mib=48, folder=tmp_path)
     for what, (code, out, error) in seen["said"].items():

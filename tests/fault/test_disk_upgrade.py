@@ -117,6 +117,7 @@ def test_instances_with_other_packages_than_their_host_end_it_and_the_next_host_
     assert "packages that are installed now" in log
 
 
+@pytest.mark.nightly
 def test_a_schema_that_is_brought_forward_under_a_host_ends_it_and_loses_nothing(new_lab, tally):
     """What a newer front end does; the host that runs now must not write there any more, and says why."""
     lab = new_lab

@@ -12,6 +12,7 @@ import subprocess
 import sys
 import time
 import urllib.request
+from functools import partial
 from typing import TYPE_CHECKING
 
 import psutil
@@ -31,6 +32,7 @@ JOB = "application/vnd.batchmagic.job.v1+json"
 TRUE_SECONDS = 5.0
 START_SECONDS = 60.0
 SERVER_SECONDS = 20.0
+AT_NIGHT = partial(pytest.param, marks=pytest.mark.nightly)
 
 # The terminal becomes that of the session, as it is for a shell; then the command.
 TAKE_TERMINAL = "import fcntl, os, sys, termios; fcntl.ioctl(0, termios.TIOCSCTTY, 0); os.execv(sys.argv[1], sys.argv[1:])"
@@ -124,7 +126,7 @@ class Begun:
         assert found.ok, found
 
 
-@pytest.mark.parametrize("how", ["restarted", "killed and restarted", "%reset", "closed"])
+@pytest.mark.parametrize("how", ["killed and restarted", "%reset", AT_NIGHT("restarted"), AT_NIGHT("closed")])
 def test_a_kernel(begun, reopened, how, tally):
     lab, (manager, cells) = begun.lab, reopened.first
     cells.run("%load_ext batchmagic")
@@ -246,7 +248,9 @@ def end_group(process: subprocess.Popen) -> bool:
     return False
 
 
-@pytest.mark.parametrize("how", ["stopped", "killed with its group", "hung up with its session"])
+@pytest.mark.parametrize(
+    "how", ["killed with its group", AT_NIGHT("stopped"), AT_NIGHT("hung up with its session")]
+)
 def test_a_server(begun, lab, how, tally):
     folder = lab.new_folder("server")
     with server(lab, folder) as first:

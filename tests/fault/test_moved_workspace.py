@@ -29,6 +29,7 @@ MOOD = {mood!r}
 def run(mini_batch):
     if os.path.exists(MOOD) and os.path.basename(mini_batch[0]) >= "003":
         raise RuntimeError("in a mood")
+    assert all(os.path.exists(path) for path in mini_batch)
     return [os.path.basename(path) for path in mini_batch]
 """
 
@@ -88,7 +89,12 @@ def test_a_workspace_at_rest_works_where_it_is_moved_to(new_lab, elsewhere, tall
         ENDPOINT, deployment_name="plain", input=f"azureml://jobs/{done.name}/outputs/score"
     )
     inner = lab.ended(inner.name)
-    failed = lab.run("moody", data)
+    store = lab.root / "datastores" / "workspaceblobstore" / "in"
+    shutil.copytree(data, store)
+    failed = lab.client.batch_endpoints.invoke(
+        ENDPOINT, deployment_name="moody", input="azureml://datastores/workspaceblobstore/paths/in"
+    )
+    failed = lab.ended(failed.name)
     assert [str(r.status) for r in (done, inner, failed)] == ["Completed", "Completed", "Failed"]
     assert lab.job(inner.name).spec.input_path == f"jobs/{done.name}/outputs/score"
     output = lab.output(done.name)
@@ -315,3 +321,5 @@ def test_a_host_that_is_killed_after_the_move_is_not_started_in_the_old_place(ne
     until(lambda: is_gone(supervisor), 40, of="the end of the supervisor")
     assert not lab.root.exists()
     until(lambda: not elsewhere.place.processes(), 40, of="the end of all below them")
+    # It left because it saw that, and not because its log was gone.
+    assert "Traceback" not in (elsewhere.root / "compute" / COMPUTE / "host.log").read_text()

@@ -7,6 +7,7 @@ import importlib.util
 import json
 import os
 import shutil
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -20,7 +21,7 @@ import batchmagic
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from mutants import Mutant
+    from mutant import Mutant
 
 PROJECT = Path(__file__).parents[2]
 TESTS_FAILED = 1
@@ -41,6 +42,7 @@ class Workshop:
             stdout=subprocess.PIPE,
             text=True,
             env={k: v for k, v in os.environ.items() if not k.startswith(("PYTEST_", "BATCHMAGIC_"))},
+            start_new_session=True,
         )
         assert self._process.stdout.readline() == "ready\n"
 
@@ -63,7 +65,12 @@ class Workshop:
 
     def close(self) -> None:
         self._process.stdin.close()
-        self._process.wait(10)
+        try:
+            self._process.wait(5)
+        except subprocess.TimeoutExpired:
+            # A test of a mutant that never ends; it is one group with the runner.
+            os.killpg(self._process.pid, signal.SIGKILL)
+            self._process.wait()
         self._process.stdout.close()
 
 
@@ -92,7 +99,10 @@ def test_without_a_mutant_the_tests_pass(workshop, tier):
 
 @pytest.mark.parametrize(
     "mutant",
-    [pytest.param(m, marks=[pytest.mark.nightly] if m.nightly else [], id=m.name) for m in MUTANTS],
+    [
+        pytest.param(m, marks=[pytest.mark.nightly, pytest.mark.timeout(600)] if m.nightly else [], id=m.name)
+        for m in MUTANTS
+    ],
 )
 def test_a_mutant_is_noticed(mutant, workshop, tally):
     code, output = workshop.run_mutant(mutant)

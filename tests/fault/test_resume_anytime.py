@@ -232,6 +232,7 @@ def test_an_input_that_is_gone_altogether(lab, moody, compute):
     assert lab.lines(job) == ["000.csv a,b", "001.csv back", "002.csv a,b"]
 
 
+@pytest.mark.nightly
 def test_a_job_that_was_given_up_goes_on_where_it_was(lab, moody, compute, arm, tally):
     name, gate = moody
     data = lab.data(5)

@@ -32,6 +32,10 @@ down = precondition(lambda self: self.driver is None and not self.over)
 ended = precondition(lambda self: self.driver is not None and self.driver.stop is not None)
 
 
+def draw_bad(data, files):
+    return data.draw(st.sets(st.sampled_from(files), min_size=data.draw(st.integers(0, 1)), max_size=4))
+
+
 class JobMachine(RuleBasedStateMachine):
     """`committed` is the model: the rows of every member that is committed, None for one that failed."""
 
@@ -45,23 +49,24 @@ class JobMachine(RuleBasedStateMachine):
 
     @initialize(data=st.data())
     def submit(self, data):
+        # All is drawn before anything is changed: a program may end with any draw.
+        files = [f"f{number:02}" for number in range(data.draw(st.integers(1, 12)))]
+        bad = draw_bad(data, files)
+        settings = Settings(
+            mini_batch_size=data.draw(st.sampled_from([3, 2, 1])),
+            max_retries=data.draw(st.integers(0, 2)),
+            isolate_failures=data.draw(st.sampled_from([True, True, False])),
+            error_threshold=data.draw(st.sampled_from([-1, -1, 2])),
+        )
+        self.files, self.bad, self.settings = files, bad, settings
         self.jobs += 1
         self.folder = self.root / f"job{self.jobs}"
         self.source = self.root / f"in{self.jobs}"
         for folder in (self.folder, self.source):
             folder.mkdir()
-        self.files = [f"f{number:02}" for number in range(data.draw(st.integers(1, 12)))]
-        for file in self.files:
+        for file in files:
             (self.source / file).touch()
-        size = data.draw(st.sampled_from([3, 2, 1]))
-        self.settings = Settings(
-            mini_batch_size=size,
-            max_retries=data.draw(st.integers(0, 2)),
-            isolate_failures=data.draw(st.sampled_from([True, True, False])),
-            error_threshold=data.draw(st.sampled_from([-1, -1, 2])),
-        )
-        self.mini_batches = -(-len(self.files) // size)
-        self.bad = self.draw_bad(data)
+        self.mini_batches = -(-len(files) // settings.mini_batch_size)
         self.committed: dict[tuple[int, int], bytes | None] = {}
         self.damaged: set[str] = set()
         self.target = self.folder / "out" / "predictions.csv"
@@ -76,11 +81,6 @@ class JobMachine(RuleBasedStateMachine):
         if self.ledger is not None:
             self.ledger.close()
             self.ledger = None
-
-    def draw_bad(self, data):
-        return data.draw(
-            st.sets(st.sampled_from(self.files), min_size=data.draw(st.integers(0, 1)), max_size=4)
-        )
 
     def begin(self, *, new_run, redo_failed=False):
         """Begin as a host does; that a run is to redo what failed, every host of it is told."""
@@ -312,7 +312,7 @@ class JobMachine(RuleBasedStateMachine):
         if self.over:
             self.leave()
             return
-        self.bad = self.draw_bad(data)
+        self.bad = draw_bad(data, self.files)
         self.driver.drop()
         self.begin(new_run=True, redo_failed=redo_failed)
 
@@ -375,9 +375,9 @@ class JobMachine(RuleBasedStateMachine):
                 ends = counted.completed, counted.failed, counted.rows
                 assert ends == (self.mini_batches, 0, len(self.files))
         finally:
-            if self.jobs:
-                self.leave()
-            self._folder.cleanup()
+            with self._folder:
+                if self.jobs:
+                    self.leave()
 
     def answer_all(self):
         for _ in range(20):

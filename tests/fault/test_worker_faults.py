@@ -11,9 +11,19 @@ import pytest
 from distributed.chaos import KillWorker
 from main_job_support import Lab, is_gone, until
 from oracle import examine
-from worker_support import NAMES, dask_client, names, worker_for, worker_of
+from worker_support import dask_client, names, worker_for, worker_of
 
 MODES = ("sys.exit", "graceful", "segfault")
+# Slow until the test has seen enough.
+PACED = """
+import os, pathlib, time
+
+MARKS = pathlib.Path({marks!r})
+
+def run(mini_batch):
+    time.sleep(0.02 if (MARKS / "open").exists() else 0.3)
+    return [os.path.basename(path) for path in mini_batch]
+"""
 POISON_BESIDE_VICTIM = """
 import ctypes, os, pathlib, time
 
@@ -37,21 +47,28 @@ def examined(lab, tally, name, expected, *, kills, user_failures=0, **more):
     assert found.ok, found
 
 
+@pytest.mark.timeout(300)
 @pytest.mark.parametrize(
     "mode", [pytest.param(mode, marks=[] if mode == "segfault" else pytest.mark.nightly) for mode in MODES]
 )
 def test_killworker(new_lab, mode, tier, tally):
     """Dask's own chaos: every worker lives two seconds in the mean, from the moment at which it joins."""
-    lab, files = new_lab, 500 if tier == "nightly" else 150
-    lab.deploy("sleepy", NAMES.format(seconds=0.05), mini_batch_size=1, max_concurrency_per_instance=1)
-    name = lab.invoke("sleepy", files, instance_count=2)
+    lab, gate = new_lab, new_lab.gate()
+    files, enough = (500, 25) if tier == "nightly" else (200, 4)
+    lab.deploy("paced", gate.script(PACED), mini_batch_size=1, max_concurrency_per_instance=1)
+    name = lab.invoke("paced", files, instance_count=2)
     until(lambda: lab.job(name).progress.completed, of="a commit")
+
+    def lost() -> int:
+        return lab.log(name, "sys/driver.txt").count(" left: ")
+
     with dask_client(lab) as client:
         client.register_plugin(KillWorker(delay="2 s", mode=mode))
-        lab.ended(name, 110)
-    lost = lab.log(name, "sys/driver.txt").count(" left: ")
-    assert lost > 2, "too few workers were hit"
-    examined(lab, tally, name, names(files), kills=lost)
+        until(lambda: lost() >= enough or lab.job(name).status.is_terminal, 100, of=f"{enough} lost workers")
+        gate.open()
+        lab.ended(name, 100)
+    assert lost() >= enough
+    examined(lab, tally, name, names(files), kills=lost())
 
 
 def retire(lab, pid):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
@@ -16,17 +15,9 @@ if TYPE_CHECKING:
 
     from main_job_support import Lab
 
-NAMES = """
-import os, time
-
-def run(mini_batch):
-    time.sleep({seconds})
-    return [os.path.basename(path) for path in mini_batch]
-"""
-
 
 def names(files: int) -> bytes:
-    """Return the output of `NAMES` over `files` files."""
+    """Return the output of a script that returns the names of its files."""
     return "".join(f"{n:03d}.csv\n" for n in range(files)).encode()
 
 
@@ -55,16 +46,6 @@ def dask_client(lab: Lab, compute: str = COMPUTE) -> Iterator[Client]:
     )
     with Client(address, security=security, set_as_default=False, timeout=30) as client:
         yield client
-
-
-def recovery_after(lab: Lab, name: str, struck: float) -> float:
-    """Return the seconds from `struck` (monotonic) until the job's counters moved again, or it ended."""
-    before = lab.job(name).progress.completed
-    until(
-        lambda: lab.job(name).progress.completed > before or lab.job(name).status.is_terminal,
-        of="another commit",
-    )
-    return time.monotonic() - struck
 
 
 def all_gone(pids: list[int], seconds: float) -> None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import signal
 import sys
-import threading
 import time
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
@@ -262,19 +261,3 @@ def test_a_link_that_a_script_has_moved_is_not_followed(tmp_path):
     (work / "tmp").symlink_to(precious)
     remove_work(work)
     assert (precious / "file").read_text() == "stays"
-
-
-def test_two_threads_do_not_end_one_process_twice(tmp_path):
-    with place(tmp_path, "import time\ndef run(mb): time.sleep(60)\n") as here:
-        found: list[LeaseReply] = []
-        scoring = threading.Thread(target=lambda: found.append(here.score(["/bad.csv"])))
-        scoring.start()
-        while here.slot.pid is None or not (tmp_path / "cwd").exists():
-            time.sleep(0.01)
-        time.sleep(0.3)
-        pid = here.slot.pid
-        for _ in range(2):
-            here.slot.end_for_memory(pid, 2, 1)
-        scoring.join(20)
-        (attempt,) = found[0].attempts
-        assert attempt.kind is Kind.OUT_OF_MEMORY

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import io
 import os
 import threading
@@ -13,6 +14,22 @@ _LONGEST = 1 << 16
 _made: list[Lines] = []
 
 
+class _Log(io.FileIO):
+    """A file that takes everything: what a full disk does not hold is lost, and no reason for a script to fail.
+
+    That the disk is full is told by who writes the rows.
+    """
+
+    def write(self, data: Any) -> int:
+        """Write, or drop what there is no room for."""
+        try:
+            return super().write(data) or 0
+        except OSError as error:
+            if error.errno not in (errno.ENOSPC, errno.EDQUOT):
+                raise
+            return len(data)
+
+
 class Lines(io.TextIOWrapper):
     """A text stream on a descriptor that writes line by line, each with one call of the system.
 
@@ -21,7 +38,7 @@ class Lines(io.TextIOWrapper):
     """
 
     def __init__(self, fd: int) -> None:
-        binary = open(fd, "wb", closefd=False)  # noqa: SIM115 -- as long as the process
+        binary = io.BufferedWriter(_Log(fd, "wb", closefd=False))
         super().__init__(binary, encoding="utf-8", errors="backslashreplace", line_buffering=True)
         self._begun: dict[int, list[str]] = {}
         self._turn = threading.RLock()
