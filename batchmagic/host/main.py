@@ -30,7 +30,7 @@ from batchmagic.errors import (
 )
 from batchmagic.host.supervisor import AGAIN_SECONDS, CLAIM_HELD, IDLE, MOVED
 from batchmagic.workspace import Workspace
-from batchmagic.workspace.launch import host_claim, host_leaves
+from batchmagic.workspace.launch import ensure_host, host_claim, host_leaves
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -53,6 +53,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
         with Workspace.open(Path(options.workspace)) as workspace:
             if options.give_up:
                 give_up(workspace, options.compute, Path(options.give_up))
+                host_leaves(workspace, options.compute)
+                # Whoever resumed one just now may have taken the supervisor for one that brings a host up.
+                if workspace.jobs.unfinished(options.compute):
+                    ensure_host(workspace, options.compute)
                 return IDLE
             return serve(workspace, options.compute)
     except WorkspaceError as error:

@@ -19,7 +19,7 @@ from batchmagic.disk import disk_error, is_about_disk
 from batchmagic.errors import ComputeError, DiskError
 from batchmagic.scoring.log_limits import LogLimiter
 from batchmagic.scoring.memory_watch import MemoryWatch
-from batchmagic.scoring.private_temp import clear_folder, make_temporary, remove_work
+from batchmagic.scoring.private_temp import clear_folder, make_temporary, remove_folder
 from batchmagic.scoring.segments import MemoryWriter, SegmentWriter
 from batchmagic.scoring.slot import Slot, SlotSpec
 from batchmagic.scoring.spool import begun_mark, shares_folder, spool_of
@@ -151,7 +151,7 @@ class InstanceJob:
         self._template = template
         self._work = self._make(f"work/{spec['epoch']}/{spec['instance']}")
         base = spec["variables"].get("TMPDIR")
-        self._temporary = make_temporary(self._work, base) if spec["private_tmp"] else None
+        self._temporary = make_temporary(base) if spec["private_tmp"] else None
         limit = spec["memory_limit"]
         self._memory = MemoryWatch(limit, lambda: tuple(self._slots)) if limit else None
 
@@ -211,7 +211,9 @@ class InstanceJob:
         self._limiter.close()
         if self._memory is not None:
             self._memory.close()
-        remove_work(self._work)
+        remove_folder(self._work)
+        if self._temporary is not None:
+            remove_folder(self._temporary)
         if not self._shares:
             shutil.rmtree(self._folder, ignore_errors=True)
 

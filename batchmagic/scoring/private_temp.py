@@ -1,50 +1,55 @@
 """Temporary files of scoring processes: a folder of their own, of which nothing is left when they are gone.
 
 It lies where the system has its temporary files, with a short name: sockets are made in it, whose paths may have a
-hundred characters. A link in the job's working folder tells a later host of one whose worker was killed.
+hundred characters. It says which worker it belongs to; the next one removes what a worker that was killed has left.
 """
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import stat
 import tempfile
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+from batchmagic.workspace import identity
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
 _PREFIX = "batchmagic-"
-_LINK = "tmp"
+_OWNER = "owner.json"
 
 
-def make_temporary(work: Path, base: str | None) -> Path:
+def make_temporary(base: str | None) -> Path:
     """Return a new folder for temporary files below `base`, or where the system has them.
 
-    Parameters
-    ----------
-    work
-        The working folder of the instance, which keeps a link to it.
+    Those of workers that have ended are gone then.
     """
-    folder = Path(tempfile.mkdtemp(prefix=_PREFIX, dir=base if base and os.path.isdir(base) else None))  # noqa: PTH112
-    link = work / _LINK
-    link.unlink(missing_ok=True)
-    link.symlink_to(folder)
+    place = Path(base if base and os.path.isdir(base) else tempfile.gettempdir())  # noqa: PTH112
+    for owner in place.glob(f"{_PREFIX}*/{_OWNER}"):
+        if _is_own_folder(owner.parent) and _is_abandoned(owner):
+            remove_folder(owner.parent)
+    folder = Path(tempfile.mkdtemp(prefix=_PREFIX, dir=place))
+    (folder / _OWNER).write_text(json.dumps(asdict(identity.current())), encoding="utf-8")
     return folder
 
 
-def remove_work(work: Path) -> None:
-    """Remove working folders with all below them, and the temporary files that they link to."""
-    for link in [work / _LINK, *work.glob(f"*/{_LINK}")]:
-        if link.is_symlink():
-            target = link.readlink()
-            if target.name.startswith(_PREFIX) and _is_own_folder(target):
-                clear_folder(target)
-                shutil.rmtree(target, ignore_errors=True)
-    clear_folder(work)
-    shutil.rmtree(work, ignore_errors=True)
+def _is_abandoned(owner: Path) -> bool:
+    try:
+        found = identity.ProcessIdentity(**json.loads(owner.read_text(encoding="utf-8")))
+    except (OSError, ValueError, TypeError):
+        return False  # not ours, or removed or written just now
+    return identity.alive(found) is False
+
+
+def remove_folder(folder: Path) -> None:
+    """Remove a folder with all below it."""
+    clear_folder(folder)
+    shutil.rmtree(folder, ignore_errors=True)
 
 
 def clear_folder(folder: Path) -> None:

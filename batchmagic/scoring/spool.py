@@ -12,7 +12,7 @@ import secrets
 from typing import TYPE_CHECKING
 
 from batchmagic.scoring.plan import sync_folder
-from batchmagic.scoring.private_temp import remove_work
+from batchmagic.scoring.private_temp import remove_folder
 
 if TYPE_CHECKING:
     from collections.abc import Collection
@@ -65,6 +65,6 @@ def forget_work(job_folder: Path, epoch: int) -> None:
     work = job_folder / "work"
     for path in work.glob("*"):
         if not path.name.isdecimal() or int(path.name) < epoch:
-            remove_work(path)
+            remove_folder(path)
     with contextlib.suppress(OSError):
         work.rmdir()

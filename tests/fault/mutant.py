@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-# One part in ten, or in five, of what the push tier tries.
+# One part in ten of what the push tier tries.
 SIMULATION = "tests/fault/test_simulation.py::test_whatever_happens_each_mini_batch_comes_to_one_end_and_the_verdict_is_right[0]"
 STORE = "tests/fault/test_stateful_store.py::test_the_store_is_a_dictionary_with_rules_whatever_is_called[0]"
 JOB = "tests/fault/test_stateful_job.py::test_every_good_file_has_its_row_once_whatever_happened_before[0]"
@@ -27,7 +27,7 @@ class Mutant:
     why
         What would happen to a person's job.
     nightly
-        Whether its tests take too long for each push.
+        Whether it is tried by night only.
     """
 
     name: str

@@ -30,7 +30,7 @@ def main() -> None:
     os.chdir(project)
     sys.path.insert(0, copy)
     sys.dont_write_bytecode = True  # a changed file must not leave its code behind
-    os.environ |= {"PYTHONPATH": copy, "PYTHONDONTWRITEBYTECODE": "1", "BATCHMAGIC_FIRST_FAILURE": "1"}
+    os.environ |= {"PYTHONPATH": copy, "PYTHONDONTWRITEBYTECODE": "1"}
     print("ready", flush=True)
     for line in sys.stdin:
         print(json.dumps(run(json.loads(line)["tests"], copy)), flush=True)

@@ -148,7 +148,7 @@ RETRIES = (
     _decisions(
         "a retired instance proves something",
         "        if event.in_order:\n",
-        "        if not event.others_lived and not event.in_order and False:\n",
+        "        if False:\n",
         "scaling down makes files fail",
     ),
     _decisions(

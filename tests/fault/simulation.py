@@ -111,7 +111,10 @@ class Simulation:
 
     def _plan_nemeses(self, rng: Random) -> None:
         names, weights = zip(*_NEMESES.items(), strict=True)
-        for name in rng.choices(names, weights, k=rng.choice([0, 1, 3, 8, 20])):
+        drawn = rng.choices(names, weights, k=rng.choice([0, 1, 3, 8, 20]))
+        if rng.random() < 0.2:  # the same over and over
+            drawn = [rng.choice(["kill", "freeze", "retire", "crash_host"])] * rng.randint(5, 40)
+        for name in drawn:
             self.at(rng.uniform(0, 1.5 * self._stretch), getattr(self, f"_{name}"))
 
     # --- the clock
@@ -147,7 +150,7 @@ class Simulation:
 
     def _submit(self, *, redo_failed: bool = False) -> None:
         self._runs += 1
-        self._note("run", f"{self._runs} {self.settings}" + (" redo failed" if redo_failed else ""))
+        self._note("run", (self._runs, self.settings, redo_failed))
         self._begin(redo_failed=redo_failed)
 
     def _begin(self, *, redo_failed: bool = False) -> None:
@@ -282,12 +285,8 @@ class Simulation:
         others = any(other.alive for other in self.nodes.values() if other is not node)
         for order in [order for order, at in self._sent.items() if at is node]:
             del self._sent[order]
-            lost = e.LeaseLost(
-                order.lease.number,
-                begun=order in node.begun,
-                others_lived=others,
-                in_order=node.retired,
-            )
+            begun, number = order in node.begun, order.lease.number
+            lost = e.LeaseLost(number, begun=begun, others_lived=others, in_order=node.retired)
             # Mostly at once, as the driver does; sometimes after the replacement has joined.
             late = self.rng.random() < 0.1
             self.at(self.rng.uniform(0, 3) if late else 0, self._tell, driver, lost)

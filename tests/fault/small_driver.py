@@ -3,7 +3,12 @@
 from __future__ import annotations
 
 import contextlib
+import shutil
+import sqlite3
+from pathlib import Path
 from typing import TYPE_CHECKING
+
+from stateful_support import fast_folder
 
 from batchmagic.constants import OutputFormat
 from batchmagic.errors import Fenced
@@ -22,9 +27,57 @@ from batchmagic.workspace.ledger import Ledger
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterator
-    from pathlib import Path
 
     from batchmagic.entities.settings import Settings
+
+
+class Desk:
+    """A folder for one job after the other.
+
+    Its ledger stays open from one driver, and one job, to the next: opening it is most of the work. What a driver
+    knows of it is its own.
+    """
+
+    def __init__(self) -> None:
+        self._home = fast_folder()
+        self.folder = Path(self._home.name) / "job"
+        self.source = Path(self._home.name) / "input"
+        self._ledger: Ledger | None = None
+
+    def begin_job(self) -> None:
+        """Leave nothing of the job before but empty tables."""
+        for folder in (self.source, *self.folder.glob("*/")):
+            shutil.rmtree(folder, ignore_errors=True)
+        for folder in (self.folder, self.source):
+            folder.mkdir(exist_ok=True)
+        self.ledger()
+        for (table,) in self.sql("SELECT name FROM sqlite_schema WHERE type = 'table'"):
+            self.sql(f"DELETE FROM {table}")
+
+    def ledger(self) -> Ledger:
+        """Return the ledger as a new driver has it."""
+        if self._ledger is None:
+            self._ledger = Ledger.open(self.folder)
+            self._raw = sqlite3.connect(self.folder / "ledger.db", isolation_level=None)
+        else:
+            self._ledger = Ledger(self._ledger._database)
+        return self._ledger
+
+    def sql(self, statement: str) -> list[tuple[object, ...]]:
+        """Return what a statement gives, without the ledger's help."""
+        return self._raw.execute(statement).fetchall()
+
+    def forget_ledger(self) -> None:
+        """Let the next driver open the ledger anew."""
+        if self._ledger is not None:
+            self._raw.close()
+            self._ledger.close()
+            self._ledger = None
+
+    def close(self) -> None:
+        """Remove the folder."""
+        self.forget_ledger()
+        self._home.cleanup()
 
 
 class SmallDriver:
@@ -33,9 +86,9 @@ class SmallDriver:
     Parameters
     ----------
     owner
-        Returns the epoch of the claim that is in force; this driver's own unless given.
+        Returns the epoch of the claim that is in force.
     ledger
-        The caller's; opened here unless given.
+        The caller's.
 
     Attributes
     ----------
@@ -56,8 +109,8 @@ class SmallDriver:
         epoch: int,
         run: int,
         redo_failed: bool = False,
-        owner: Callable[[], int] | None = None,
-        ledger: Ledger | None = None,
+        owner: Callable[[], int],
+        ledger: Ledger,
     ) -> None:
         self.folder, self.epoch, self.settings = folder, epoch, settings
         self._owner = owner
@@ -65,7 +118,7 @@ class SmallDriver:
         self.plan = Plan.make(
             folder, source, mini_batch_size=settings.mini_batch_size, recursive=False, own=self.own
         )
-        self.ledger = ledger or Ledger.open(folder)
+        self.ledger = ledger
         self.ledger.begin(
             epoch=epoch,
             run=run,
@@ -80,7 +133,7 @@ class SmallDriver:
 
     @contextlib.contextmanager
     def _fence(self) -> Iterator[None]:
-        if self._owner is not None and self._owner() != self.epoch:
+        if self._owner() != self.epoch:
             raise Fenced("The job belongs to another driver.", target="job")
         yield
 

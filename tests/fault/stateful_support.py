@@ -14,7 +14,7 @@ from hypothesis.stateful import run_state_machine_as_test
 if TYPE_CHECKING:
     from hypothesis.stateful import RuleBasedStateMachine
 
-CHUNKS = 5
+CHUNKS = 10
 _MEMORY = Path("/dev/shm")
 
 
@@ -27,8 +27,8 @@ def fast_folder() -> tempfile.TemporaryDirectory[str]:
 def check(machine: type[RuleBasedStateMachine], chunk: int, tier: str) -> int:
     """Try programs for a machine and return how many.
 
-    In the push tier they are the same ones every time, so that a failure is a change of the code. The nightly
-    tier draws new ones.
+    In the push tier they are the same ones every time, so that a failure is a change of the code, and one that fails
+    is told as it is. The nightly tier draws new ones, and takes its time to make one that fails shorter.
     """
     long = tier == "nightly"
     examples = (5000 if long else 200) // CHUNKS
@@ -40,10 +40,7 @@ def check(machine: type[RuleBasedStateMachine], chunk: int, tier: str) -> int:
         print_blob=True,
         database=None,
         suppress_health_check=list(HealthCheck),
-        # Of a mutant it is enough to know that it fails.
-        phases=[Phase.generate]
-        if os.environ.get("BATCHMAGIC_FIRST_FAILURE")
-        else [Phase.generate, Phase.shrink],
+        phases=[Phase.generate, Phase.shrink] if long else [Phase.generate],
     )
     drawn = seed(number)(type(machine.__name__, (machine,), {}))
     run_state_machine_as_test(drawn, settings=profile)

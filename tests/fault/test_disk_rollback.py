@@ -12,7 +12,7 @@ from oracle import examine
 
 from batchmagic.workspace import probe
 
-pytestmark = pytest.mark.timeout(300)  # a busy machine is no finding
+pytestmark = pytest.mark.timeout(1200)  # a busy machine is no finding
 
 # One of each kind from all points: see `test_crash_points` for all of them with the write-ahead log.
 POINTS = (

@@ -184,32 +184,32 @@ def test_an_input_that_changes_in_the_middle(lab, moody, compute, tally):
     """The plan stays; a file that has gone costs its own mini-batch, one that has come is none of the job's."""
     name, gate = moody
     data = lab.data(6)
-    for number in (2, 3):
+    for number in (4, 5):
         (data / f"{number:03d}.csv").write_text("wait")
     job = lab.invoke(name, data, compute=compute)
-    until(lambda: {"002.csv", "003.csv"} <= set(scored(gate)), of="the mini-batches that wait")
-    until(lambda: lab.job(job).progress.completed == 2, of="what comes before them")
+    until(lambda: {"004.csv", "005.csv"} <= set(scored(gate)), of="the mini-batches that wait")
+    until(lambda: committed(lab, job)[0], of="a commit")
     lab.kill_supervisor_and_host(compute)
-    (data / "000.csv").unlink()  # done, and never looked at again
-    (data / "002.csv").write_text("edited\n")
-    (data / "003.csv").unlink()
+    (data / min(committed(lab, job)[0])).unlink()  # done, and never looked at again
+    (data / "004.csv").write_text("edited\n")
+    (data / "005.csv").unlink()
     (data / "0000.csv").write_text("new\n")
     (data / "zzz.csv").write_text("new\n")
     lab.client.jobs.wait(job)
     record = lab.job(job)
     tally.trial(kills=2)
     assert (record.status, record.progress.completed, record.progress.failed) == ("Completed", 5, 1)
-    assert lab.lines(job) == ["000.csv a,b", "001.csv a,b", "002.csv edited", "004.csv a,b", "005.csv a,b"]
+    assert lab.lines(job) == [*(f"00{n}.csv a,b" for n in range(4)), "004.csv edited"]
     (failed,) = lab.log(job, "failed_files.csv").splitlines()[1:]
-    assert failed.startswith("003.csv,3,")
+    assert failed.startswith("005.csv,5,")
     assert "No such file" in failed
     # Once it is back, it is all that is left to do.
-    (data / "003.csv").write_text("back\n")
+    (data / "005.csv").write_text("back\n")
     before = len(gate.calls())
     lab.client.jobs.resume(job, redo_failed=True)
     assert lab.ended(job).status == "Completed"
-    assert scored(gate)[before:] == ["003.csv"]
-    assert lab.lines(job)[3] == "003.csv back"
+    assert scored(gate)[before:] == ["005.csv"]
+    assert lab.lines(job)[5] == "005.csv back"
 
 
 def test_an_input_that_is_gone_altogether(lab, moody, compute):
@@ -238,7 +238,7 @@ def test_a_job_that_was_given_up_goes_on_where_it_was(lab, moody, compute, arm, 
     data = lab.data(5)
     (data / "002.csv").write_text("wait")
     job = lab.invoke(name, data, compute=compute)
-    until(lambda: lab.job(job).progress.completed >= 2, of="the first mini-batches")
+    until(lambda: committed(lab, job)[0], of="a commit")
     done = committed(lab, job)[0]
     lab.kill_supervisor_and_host(compute)
     with arm("claim.after=exit", times=9):

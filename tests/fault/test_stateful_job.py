@@ -6,21 +6,17 @@ happens, at the end every good file has its row in the output once, in the order
 
 from __future__ import annotations
 
-import sqlite3
-from pathlib import Path
-
 import pytest
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
-from small_driver import SmallDriver, rows_of
-from stateful_support import CHUNKS, check, fast_folder
+from small_driver import Desk, SmallDriver, rows_of
+from stateful_support import CHUNKS, check
 
 from batchmagic.entities.settings import Settings
 from batchmagic.errors import Fenced
 from batchmagic.scoring import events as e
 from batchmagic.scoring.events import Kind, Outcome
 from batchmagic.scoring.spool import spool_of
-from batchmagic.workspace.ledger import Ledger
 
 INSTANCES = ("i0", "i1")
 WORK = st.tuples(st.integers(0, 4), st.booleans())  # so many leases return; whether each is committed at once
@@ -41,8 +37,6 @@ class JobMachine(RuleBasedStateMachine):
 
     def __init__(self):
         super().__init__()
-        self._folder = fast_folder()
-        self.root = Path(self._folder.name)
         self.driver: SmallDriver | None = None
         self.zombies: list[SmallDriver] = []
         self.jobs = 0
@@ -60,10 +54,9 @@ class JobMachine(RuleBasedStateMachine):
         )
         self.files, self.bad, self.settings = files, bad, settings
         self.jobs += 1
-        self.folder = self.root / f"job{self.jobs}"
-        self.source = self.root / f"in{self.jobs}"
-        for folder in (self.folder, self.source):
-            folder.mkdir()
+        self.desk = DESKS[0]
+        self.desk.begin_job()
+        self.folder, self.source = self.desk.folder, self.desk.source
         for file in files:
             (self.source / file).touch()
         self.mini_batches = -(-len(files) // settings.mini_batch_size)
@@ -73,23 +66,13 @@ class JobMachine(RuleBasedStateMachine):
         self.replies: list[e.LeaseReturned] = []
         self.epoch = self.run = 0
         self.over = False
-        self.ledger: Ledger | None = None
         self.begin(new_run=True)
-        self.raw = sqlite3.connect(self.folder / "ledger.db")
-
-    def close_ledger(self):
-        if self.ledger is not None:
-            self.ledger.close()
-            self.ledger = None
 
     def begin(self, *, new_run, redo_failed=False):
         """Begin as a host does; that a run is to redo what failed, every host of it is told."""
         self.epoch += 1
         self.run += new_run
         self.redo_failed = redo_failed if new_run else self.redo_failed
-        # The open database serves one driver after the other, because opening it is most of the work; what a
-        # driver knows of it is its own.
-        self.ledger = Ledger.open(self.folder) if self.ledger is None else Ledger(self.ledger._database)
         self.driver = SmallDriver(
             self.folder,
             self.source,
@@ -98,7 +81,7 @@ class JobMachine(RuleBasedStateMachine):
             run=self.run,
             redo_failed=self.redo_failed,
             owner=lambda: self.epoch,
-            ledger=self.ledger,
+            ledger=self.desk.ledger(),
         )
         if redo_failed and new_run:
             self.forget({m for (m, _), rows in self.committed.items() if rows is None})
@@ -136,13 +119,20 @@ class JobMachine(RuleBasedStateMachine):
             if self.driver.stop.outcome is not Outcome.COMPLETED:
                 return
             before = self.target.read_bytes() if self.target.exists() else None
+            segments = self.segments()
             missing = self.driver.finish(self.target)
             if not missing:
                 self.check_output()
                 return
-            assert self.damaged, f"{missing} are missing and nothing was damaged"
+            assert {segments[key] for key in missing} <= self.damaged, f"{missing} were never damaged"
             assert before == (self.target.read_bytes() if self.target.exists() else None)
             self.forget({m for m, _ in missing})
+            self.replies = []  # the numbers of leases begin anew
+            self.instance_up("i0", 1)
+
+    def segments(self):
+        query = "SELECT mini_batch, part, name FROM commits JOIN segments ON segment = segments.id"
+        return {(m, part): name for m, part, name in self.desk.sql(query)}
 
     def check_output(self):
         assert self.whole() == set(range(self.mini_batches))
@@ -260,7 +250,7 @@ class JobMachine(RuleBasedStateMachine):
             file.truncate(segment.stat().st_size - torn)
         self.driver = None
         if reopen and not self.zombies:
-            self.close_ledger()
+            self.desk.forget_ledger()
 
     @down
     @rule(change=st.booleans())
@@ -321,8 +311,6 @@ class JobMachine(RuleBasedStateMachine):
             if driver is not None:
                 driver.drop()
         self.driver, self.zombies = None, []
-        self.raw.close()
-        self.close_ledger()
 
     @precondition(lambda self: self.over and self.driver is None)
     @rule(data=st.data())
@@ -357,10 +345,10 @@ class JobMachine(RuleBasedStateMachine):
 
     @invariant()
     def the_ledger_is_the_model(self):
-        if self.jobs and self.ledger is not None:
-            keys = self.raw.execute("SELECT mini_batch, part, ok FROM commits ORDER BY mini_batch, part")
+        if self.driver is not None:
+            keys = self.desk.sql("SELECT mini_batch, part, ok FROM commits ORDER BY mini_batch, part")
             expected = [(*key, rows is not None) for key, rows in sorted(self.committed.items())]
-            assert keys.fetchall() == expected
+            assert keys == expected
 
     def teardown(self):
         """Bring the job to an end, whatever state it is in."""
@@ -371,13 +359,11 @@ class JobMachine(RuleBasedStateMachine):
                 self.bad = set()
                 self.begin(new_run=True, redo_failed=True)
                 self.answer_all()
-                counted = self.ledger.recount()
+                counted = self.driver.ledger.recount()
                 ends = counted.completed, counted.failed, counted.rows
                 assert ends == (self.mini_batches, 0, len(self.files))
         finally:
-            with self._folder:
-                if self.jobs:
-                    self.leave()
+            self.leave()
 
     def answer_all(self):
         for _ in range(20):
@@ -389,6 +375,16 @@ class JobMachine(RuleBasedStateMachine):
                 self.driver.handle(self.driver.score(lease, self.bad))
                 self.settle()
         raise AssertionError("the job does not come to its end")
+
+
+DESKS: list[Desk] = []
+
+
+@pytest.fixture(autouse=True)
+def desk():
+    DESKS.append(Desk())
+    yield
+    DESKS.pop().close()
 
 
 @pytest.mark.parametrize("chunk", range(CHUNKS))

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 from hypothesis import strategies as st
-from hypothesis.stateful import Bundle, RuleBasedStateMachine, consumes, invariant, precondition, rule
+from hypothesis.stateful import Bundle, RuleBasedStateMachine, invariant, precondition, rule
 from stateful_support import CHUNKS, check, fast_folder
 
 from batchmagic.entities import BatchEndpoint
@@ -267,7 +267,7 @@ class StoreMachine(RuleBasedStateMachine):
             with pytest.raises(Fenced):
                 self.store.beat(claim)
 
-    @rule(claim=consumes(given_claims))
+    @rule(claim=given_claims)
     def release(self, claim):
         if self.in_force(claim):
             self.claims[claim.resource].held = False
@@ -333,20 +333,25 @@ class StoreMachine(RuleBasedStateMachine):
             assert self.ws.secrets.get(job.name) == job.secrets
 
     @invariant()
-    def the_jobs_are_those_of_the_model(self):
+    def the_jobs_and_claims_are_those_of_the_model(self):
         # Not through the store: this happens after each step, and its own readers are looked at above.
         rows = self.raw.execute("SELECT name, status, run, progress, ended_at FROM jobs ORDER BY seq")
         for (name, status, run, progress, ended), job in zip(rows, self.jobs, strict=True):
             counters = json.loads(progress)
             state = name, status, run, counters["completed"], counters["failed"], ended is not None
             assert state == (job.name, job.status, job.run, job.completed, job.failed, job.status in TERMINAL)
+        rows = self.raw.execute("SELECT resource, epoch, held, counter FROM claims ORDER BY resource")
+        claims = [(r, c.epoch, c.held, c.counter) for r, c in sorted(self.claims.items())]
+        assert rows.fetchall() == claims
 
     def teardown(self):
-        self.look_at_everything()
-        self.close()
-        with closing(sqlite3.connect(self.root / "workspace.db")) as connection:
-            assert connection.execute("PRAGMA integrity_check").fetchone() == ("ok",)
-        self._folder.cleanup()
+        with self._folder:
+            try:
+                self.look_at_everything()
+            finally:
+                self.close()
+            with closing(sqlite3.connect(self.root / "workspace.db")) as connection:
+                assert connection.execute("PRAGMA integrity_check").fetchone() == ("ok",)
 
 
 _templates: list[Path] = []

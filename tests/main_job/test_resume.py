@@ -8,7 +8,7 @@ import threading
 from pathlib import Path
 
 import pytest
-from main_job_support import ENDPOINT
+from main_job_support import ENDPOINT, until
 
 from batchmagic import MLClient
 from batchmagic.cli.main import main
@@ -348,6 +348,10 @@ def test_the_spool_is_lost(lab, moody):
     assert statuses == ["Queued", "Preparing", "Running", "Finalizing", "Running", "Finalizing", "Completed"]
 
 
+def entries(folder):
+    return {path.name for path in folder.iterdir() if path.suffix not in {".db-wal", ".db-shm"}}
+
+
 def test_what_no_run_will_read_again_is_not_kept(lab, moody):
     name, gate = moody
     mark(gate, "001.csv")
@@ -359,8 +363,7 @@ def test_what_no_run_will_read_again_is_not_kept(lab, moody):
         ledger = Ledger.open(folder, readonly=True)
         assert {path.name for path in (folder / "spool").iterdir()} == ledger.segments_in_use()
         ledger.close()
-        left = {path.name for path in folder.iterdir() if path.suffix not in {".db-wal", ".db-shm"}}
-        assert left == {"ledger.db", "logs", "manifest", "outputs", "spool"}
+        until(lambda: entries(folder) == {"ledger.db", "logs", "manifest", "outputs", "spool"}, of="the rest")
     assert len((lab.logs(job) / "user" / "job_progress_overview.txt").read_text().splitlines()) < 60
     clear(gate)
     lab.client.jobs.resume(job, redo_failed=True)

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import os
 import signal
+import subprocess
 import sys
 import time
 from contextlib import contextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import psutil
@@ -16,7 +18,7 @@ from owner import gone_within
 from batchmagic.scoring import slot as slots
 from batchmagic.scoring.events import Kind, Member
 from batchmagic.scoring.memory_watch import MemoryWatch
-from batchmagic.scoring.private_temp import clear_folder, make_temporary, remove_work
+from batchmagic.scoring.private_temp import clear_folder, make_temporary, remove_folder
 from batchmagic.scoring.segments import MemoryWriter
 from batchmagic.scoring.slot import Slot, SlotSpec
 from batchmagic.scoring.template import Template
@@ -24,7 +26,6 @@ from batchmagic.scoring.wire import LeaseReply, LeaseRequest
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
 
 ECHO = "def run(mb): return list(mb)\n"
 
@@ -236,28 +237,33 @@ def run(mb):
 
 def test_folders_are_emptied_whatever_rights_are_left_on_them(tmp_path):
     (tmp_path / "outside").write_text("stays")
-    work = tmp_path / "work" / "i0"
-    work.mkdir(parents=True)
-    temporary = make_temporary(work, str(tmp_path))
-    for folder in (work / "process000", temporary / "0"):
-        (folder / "locked" / "deep").mkdir(parents=True)
-        (folder / "locked" / "deep" / "file").write_text("")
-        (folder / "link").symlink_to(tmp_path / "outside")
-        (folder / "locked").chmod(0)
-    clear_folder(work / "process000")
-    assert list((work / "process000").iterdir()) == []
-    remove_work(tmp_path / "work")
-    assert not temporary.exists()
-    assert not (tmp_path / "work").exists()
-    assert (tmp_path / "outside").read_text() == "stays"
+    folder = tmp_path / "process000"
+    (folder / "locked" / "deep").mkdir(parents=True)
+    (folder / "locked" / "deep" / "file").write_text("")
+    (folder / "link").symlink_to(tmp_path / "outside")
+    (folder / "locked").chmod(0)
+    clear_folder(folder)
+    assert list(folder.iterdir()) == []
+    remove_folder(folder)
+    assert [path.name for path in tmp_path.iterdir()] == ["outside"]
 
 
-def test_a_link_that_a_script_has_moved_is_not_followed(tmp_path):
-    precious = tmp_path / "precious"
-    precious.mkdir()
-    (precious / "file").write_text("stays")
-    work = tmp_path / "work"
-    work.mkdir()
-    (work / "tmp").symlink_to(precious)
-    remove_work(work)
-    assert (precious / "file").read_text() == "stays"
+def test_the_temporary_files_of_a_worker_that_was_killed_go_with_the_next_one(tmp_path):
+    code = (
+        "import sys, time; from batchmagic.scoring.private_temp import make_temporary;"
+        "folder = make_temporary(sys.argv[1]); (folder / 'big').touch(); print(folder, flush=True); time.sleep(600)"
+    )
+    with subprocess.Popen(
+        [sys.executable, "-c", code, str(tmp_path)], stdout=subprocess.PIPE, text=True
+    ) as worker:
+        left = Path(worker.stdout.readline().strip())
+        foreign = tmp_path / "batchmagic-of-somebody-else"
+        foreign.mkdir()
+        mine = make_temporary(str(tmp_path))
+        assert (left / "big").exists(), "its worker lives"
+        worker.kill()
+    another = make_temporary(str(tmp_path))
+    assert not left.exists()
+    assert foreign.exists()
+    assert mine.exists()
+    assert another != mine
