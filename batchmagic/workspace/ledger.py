@@ -295,7 +295,6 @@ class Ledger:
     def iter_commits(self) -> Iterator[Commit]:
         """Yield every commit in the order of mini-batches and files; memory does not grow with their number."""
         c = t.commits.c
-        segments, schemas = self._by_number()
         last = (-1, -1)
         while True:
             after = (c.mini_batch > last[0]) | ((c.mini_batch == last[0]) & (c.part > last[1]))
@@ -303,20 +302,13 @@ class Ledger:
                 rows = connection.execute(
                     select(t.commits).where(after).order_by(c.mini_batch, c.part).limit(_PAGE)
                 ).all()
+                # After the rows: a driver that is at work may have added both.
+                segments, schemas = _by_number(connection)
             for row in rows:
                 yield commit_from(row, segments, schemas)
             if len(rows) < _PAGE:
                 return
             last = (rows[-1].mini_batch, rows[-1].part)
-
-    def _by_number(self) -> tuple[dict[int, str], dict[int, tuple[str, Columns]]]:
-        with self._database.read() as connection:
-            segments = {number: name for number, name in connection.execute(select(t.segments))}  # noqa: C416
-            schemas = {
-                row.id: (row.encoding, columns_from(row.columns))
-                for row in connection.execute(select(t.row_schemas))
-            }
-        return segments, schemas
 
     def segments_in_use(self) -> set[str]:
         """Return the names of the segments that hold committed rows."""
@@ -393,3 +385,12 @@ def _forget_failed(connection: Connection) -> None:
     failed = select(t.commits.c.mini_batch).where(t.commits.c.ok == 0)
     connection.execute(t.commits.delete().where(t.commits.c.mini_batch.in_(failed)))
     connection.execute(update(t.error_groups).values(files=0))
+
+
+def _by_number(connection: Connection) -> tuple[dict[int, str], dict[int, tuple[str, Columns]]]:
+    """Return segments and schemas of rows by the numbers under which commits name them."""
+    segments = {number: name for number, name in connection.execute(select(t.segments))}  # noqa: C416
+    schemas = {
+        row.id: (row.encoding, columns_from(row.columns)) for row in connection.execute(select(t.row_schemas))
+    }
+    return segments, schemas
