@@ -72,7 +72,7 @@ def commits(lab, name):
 
 
 @pytest.mark.timeout(1200)
-@pytest.mark.parametrize("where", MOMENTS)
+@pytest.mark.parametrize("where", ["anywhere", pytest.param("near the end", marks=pytest.mark.nightly)])
 def test_at_a_random_moment(lab, steady, where, rng, campaign):
     low, high = MOMENTS[where]
     data = lab.data(FILES)
