@@ -64,6 +64,10 @@ async def _end(key: str) -> None:
     await asyncio.to_thread(worker_side.end_job, key)
 
 
+async def _give_up(key: str, number: int) -> None:
+    await asyncio.to_thread(worker_side.give_up_lease, key, number)
+
+
 def _fetched(future: Future) -> bytes | None:
     try:
         frame: bytes | None = future.result(timeout=_FETCH_SECONDS) if future.status == "finished" else None
@@ -179,6 +183,20 @@ class Dispatcher:
             return None
         sent.future.release()
         return sent.lease, None if done.frame is None else LeaseReply.unpack(done.frame, sent.lease.members)
+
+    def give_up(self, lease: Lease) -> None:
+        """Free the slot of a lease whose reply was lost, if it was cut; its instance may be gone."""
+        address = self._addresses.get(lease.instance)
+        if address is not None:
+            # Nobody waits for it: what is sent next waits for the slot.
+            self._caller.submit(
+                self._client.run,
+                _give_up,
+                self._description["job"],
+                lease.number,
+                workers=[address],
+                on_error="ignore",
+            )
 
     def take_back(self, address: str) -> list[Lease]:
         """Return the leases that were on a lost worker; their futures will not be waited for."""

@@ -212,11 +212,9 @@ class Driver:
         self._dispatcher = Dispatcher(self._client, self._assignment(), self._plan, self.inbox)
         left.push(self._dispatcher.leave)
 
-    def _nonce(self) -> str:
-        with self._reporter.fence():
-            return write_nonce(self._folder, self._epoch)
-
     def _assignment(self) -> dict[str, Any]:
+        with self._reporter.fence():
+            nonce = write_nonce(self._folder, self._epoch)
         return assignment(
             self._spec,
             self._workspace.secrets.get(self._record.name),
@@ -225,7 +223,7 @@ class Driver:
             input_root=self._plan.root,
             key=f"{self._record.name}:{self._record.run}:{self._epoch}",
             epoch=self._epoch,
-            nonce=self._nonce(),
+            nonce=nonce,
         )
 
     def _score(self) -> Stop | None:
@@ -334,7 +332,9 @@ class Driver:
         failpoints.hit("lease.returned")
         lease, reply = found
         if reply is None:
-            self._lost(lease, others_lived=True)
+            self._dispatcher.give_up(lease)
+            # Its own instance may be dead already, and not be told of yet.
+            self._lost(lease, others_lived=self._others() > (lease.instance in self._instances))
         elif reply.outcome == DISK_FAILED:
             raise DiskError(**(reply.error or {}))
         elif reply.outcome == INIT_FAILED:

@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING
 from batchmagic import failpoints
 from batchmagic.constants import BatchDeploymentOutputAction
 from batchmagic.entities.status import JobStatus
-from batchmagic.errors import StateError
+from batchmagic.errors import DiskError, StateError
 from batchmagic.scoring.assemble import SpoolDamaged, assemble
 from batchmagic.scoring.assignment import output_folder
 from batchmagic.scoring.events import Outcome, Stop
-from batchmagic.scoring.spool import forget_earlier
+from batchmagic.scoring.spool import forget_earlier, spool_of
 from batchmagic.scoring.spool_end import forget_retired, is_retired, retire_spool
 from batchmagic.scoring.verdict import with_file
 
@@ -23,6 +23,9 @@ if TYPE_CHECKING:
     from batchmagic.scoring.reporter import Reporter
     from batchmagic.workspace.ledger import Ledger
     from batchmagic.workspace.ledger_entries import Columns
+
+MAX_DAMAGED = 3
+"""A disk that has damaged rows so many times will do it again."""
 
 _CANCELED = Stop(Outcome.CANCELED, "canceled", "canceled")
 
@@ -46,6 +49,7 @@ class Ending:
         self._plan = plan
         self._reporter = reporter
         self._restarted = restarted
+        self._damaged = 0
         self._spec = reporter.record.spec
 
     @property
@@ -57,7 +61,13 @@ class Ending:
         return output_folder(self._spec, self._folder) / settings.output_file_name
 
     def finish(self, ledger: Ledger) -> list[tuple[int, int]]:
-        """Assemble the output, unless a cancel came first; return what is missing in the spool, normally nothing."""
+        """Assemble the output, unless a cancel came first; return what is missing in the spool, normally nothing.
+
+        Raises
+        ------
+        DiskError
+            If rows were damaged every time that they were scored again.
+        """
         reporter = self._reporter
         if reporter.record.status is JobStatus.PREPARING:
             reporter.move(JobStatus.RUNNING)
@@ -72,10 +82,22 @@ class Ending:
             columns = self._assembled(ledger, self.output)
             ledger.set_columns(self._epoch, columns)
         except SpoolDamaged as damaged:
+            self._damaged += 1
+            if self._damaged > MAX_DAMAGED:
+                raise self._unreliable(damaged) from damaged
             reporter.move(JobStatus.RUNNING, "scores rows again that were damaged in the spool")
             reporter.logs.driver(f"{damaged} They are scored again: {damaged.keys[:10]}")
             return damaged.keys
         return []
+
+    def _unreliable(self, damaged: SpoolDamaged) -> DiskError:
+        spool = spool_of(self._folder)
+        return DiskError(
+            f"Rows in {spool} were damaged or gone at the end {self._damaged} times, the last time those of "
+            f"{len(damaged.keys)} mini-batches.",
+            path=str(spool),
+            hint="Move the workspace to a disk that keeps what is written to it, then `batchmagic job resume`.",
+        )
 
     def _assembled(self, ledger: Ledger, output: Path) -> Columns:
         form = self._spec.settings.effective_format()

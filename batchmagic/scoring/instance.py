@@ -82,6 +82,13 @@ def run_lease(frame: bytes) -> bytes:
         return LeaseReply(outcome=BROKEN, error=problem).pack()
 
 
+def give_up_lease(key: str, number: int) -> None:
+    """Let nobody wait for the rest of a lease that was cut: who cut it has not heard of it, and sends it anew."""
+    job = _jobs.get(key)
+    if job is not None:
+        job.give_up(number)
+
+
 def end_job(key: str) -> None:
     """End the job on this instance: its scoring processes are gone then, also in the middle of a mini-batch."""
     with _jobs_turn:
@@ -189,6 +196,17 @@ class InstanceJob:
                     self._free.append(slot)
                     self._slot_free.notify()
         return reply
+
+    def give_up(self, number: int) -> None:
+        """Free the slot that awaits the member at which this lease was cut, if it was."""
+        with self._slot_free:
+            slot = self._carried.pop(number, None)
+        if slot is None:
+            return
+        slot.abandon()
+        with self._slot_free:
+            self._free.append(slot)
+            self._slot_free.notify()
 
     def close(self) -> None:
         """End all scoring processes; leases that are still here return as stopped."""

@@ -153,6 +153,10 @@ class Slot:
         """
         return LeaseReply(outcome=STOPPED) if self._stopped else self._reply()
 
+    def abandon(self) -> None:
+        """Forget the member at which the last lease was cut; its scoring process is gone then."""
+        self._drop_child()
+
     def stop(self) -> None:
         """End the scoring process at once; may be called from another thread while `score` runs."""
         self._stopped = True

@@ -5,14 +5,20 @@ from __future__ import annotations
 import pytest
 
 from batchmagic.entities.job_spec import Interpreter, JobSpec
+from batchmagic.entities.progress import Progress
 from batchmagic.entities.settings import Settings
 from batchmagic.entities.status import JobStatus as S
+from batchmagic.errors import DiskError
+from batchmagic.scoring.assignment import make_output_folder
 from batchmagic.scoring.driver import Driver
+from batchmagic.scoring.ending import MAX_DAMAGED, Ending
 from batchmagic.scoring.messages import Capacity
 from batchmagic.scoring.plan import Plan, list_files
+from batchmagic.scoring.reporter import Reporter
 from batchmagic.scoring.spool import spool_of
 from batchmagic.scoring.spool_end import forget_retired, is_retired, retire_spool
 from batchmagic.workspace import Workspace
+from batchmagic.workspace.ledger import Commit, Ledger
 
 
 @pytest.fixture
@@ -22,8 +28,8 @@ def ws(tmp_path):
 
 
 @pytest.fixture
-def drive(ws, tmp_path):
-    """A function that drives a job that needs no instance, as it was when its host looked."""
+def claim(ws, tmp_path):
+    """The claim of a host on whose compute a job is queued."""
     source = tmp_path / "in"
     source.mkdir()
     (source / "a.csv").touch()
@@ -33,7 +39,12 @@ def drive(ws, tmp_path):
         input_path=str(source), input_type="uri_folder", input_reference="./in",
     )  # fmt: skip
     ws.jobs.submit(spec)
-    claim = ws.claims.acquire("compute/local")
+    return ws.claims.acquire("compute/local")
+
+
+@pytest.fixture
+def drive(ws, claim):
+    """A function that drives a job that needs no instance, as it was when its host looked."""
 
     def run(record):
         Driver(
@@ -48,6 +59,27 @@ def drive(ws, tmp_path):
         return ws.jobs.get("one")
 
     return run
+
+
+@pytest.fixture
+def ended(ws, claim):
+    """The job's end and its ledger, which has rows that are not in the spool."""
+    record, folder = ws.jobs.transition("one", S.PREPARING), ws.job_dir("one")
+    plan = Plan.make(folder, ws.root / record.spec.input_path, mini_batch_size=1, recursive=False)
+    ledger = Ledger.open(folder)
+    ledger.begin(epoch=1, run=1, mini_batches=1, files=1)
+    rows = Commit(
+        mini_batch=0, part=0, ok=True, attempt=1, files=1, rows=1,
+        place=("1-i0-0-0.seg", 0, 2, 0), encoding="csv",
+    )  # fmt: skip
+    progress = Progress(mini_batches=1, files=1, completed=1, rows=1)
+    ledger.commit(1, commits=[rows], failures=[], progress=progress)
+    spool_of(folder).mkdir()
+    make_output_folder(record.spec, folder)
+    reporter = Reporter(ws, record, claim)
+    yield Ending(folder, 1, plan, reporter, restarted=False), ledger
+    ledger.close()
+    plan.close()
 
 
 def results(ws):
@@ -139,3 +171,15 @@ def test_a_spool_that_is_retired_stays_so_until_the_end_is_told(tmp_path):
     assert not spool.exists()
     forget_retired(tmp_path)
     assert list(tmp_path.iterdir()) == []
+
+
+def test_rows_that_are_damaged_whenever_they_are_scored_end_the_job(ws, ended):
+    ending, ledger = ended
+    for _ in range(MAX_DAMAGED):
+        assert ending.finish(ledger) == [(0, 0)]
+        assert ws.jobs.get("one").status is S.RUNNING
+    with pytest.raises(
+        DiskError, match=r"damaged or gone at the end 4 times, the last time those of 1 mini-"
+    ):
+        ending.finish(ledger)
+    assert ws.jobs.get("one").status is S.FINALIZING

@@ -2,7 +2,6 @@ from __future__ import annotations
 
 import hashlib
 import sqlite3
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -11,11 +10,13 @@ from batchmagic import MLClient
 from batchmagic.entities import BatchDeployment, BatchEndpoint
 from batchmagic.entities.progress import Progress
 from batchmagic.entities.status import JobStatus
+from batchmagic.scoring.assignment import output_folder
 from batchmagic.workspace.launch import host_claim
 from batchmagic.workspace.ledger import Commit, Failure, Ledger
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+    from pathlib import Path
 
     from batchmagic.workspace import Workspace
 
@@ -116,9 +117,7 @@ def run_job(
     (folder / "logs" / "sys" / "driver.txt").write_text("driver\n")
     if end is JobStatus.COMPLETED:
         record = ws.jobs.transition(name, JobStatus.FINALIZING)
-        output = (
-            folder / "outputs" / "score" if record.spec.output_path is None else Path(record.spec.output_path)
-        )
+        output = output_folder(record.spec, folder)
         output.mkdir(parents=True, exist_ok=True)
         (output / record.spec.settings.output_file_name).write_text(
             "".join(f"{i}.csv\n" for i in range(failed, 5))

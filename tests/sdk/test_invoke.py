@@ -115,7 +115,7 @@ def test_datastore_and_output_of_a_job(project: Path, client: MLClient, held: Wo
     first = client.batch_endpoints.invoke("heart", input="./data")
     run_job(held, first.name)
     second = prepare(held, "heart", input=Input(path=f"azureml://jobs/{first.name}/outputs/score"))
-    assert second.spec.input_path == str(held.job_dir(first.name) / "outputs" / "score")
+    assert second.spec.input_path == f"jobs/{first.name}/outputs/score"
 
 
 def test_the_default_deployment_is_taken(client: MLClient, held: Workspace) -> None:

@@ -185,7 +185,7 @@ def test_cancel_of_a_job_that_cannot_be_stopped_any_more_says_so(bench, kernel):
     bench.ws.jobs.transition(name, JobStatus.FINALIZING)
     view = kernel.show(name)
     kernel.click(view.model(BUTTON))
-    kernel.hear(lambda: "nothing to cancel" in view.main, of="why not")
+    kernel.hear(lambda: "too late to cancel" in view.main, of="why not")
     assert view.child(BUTTON)["description"] == "Cancel"
 
 

@@ -332,8 +332,10 @@ class Bench:
         self.ws.jobs.transition(name, JobStatus.COMPLETED)
 
     def end(self, name: str) -> None:
-        """Have the job failed."""
-        self.ws.jobs.transition(name, JobStatus.FAILED, detail="the test ended it")
+        """Have the job failed, or canceled where somebody has asked for that."""
+        asked = self.ws.jobs.get(name).status is JobStatus.CANCEL_REQUESTED
+        end = JobStatus.CANCELED if asked else JobStatus.FAILED
+        self.ws.jobs.transition(name, end, detail="the test ended it")
 
     def end_all(self) -> None:
         """Have every job ended."""

@@ -1,0 +1,78 @@
+"""What an instance does with leases: by the functions that the driver calls through Dask, on real processes."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+
+from batchmagic.scoring import instance
+from batchmagic.scoring import slot as slots
+from batchmagic.scoring.events import Kind, Member
+from batchmagic.scoring.spool import write_nonce
+from batchmagic.scoring.wire import LeaseReply, LeaseRequest
+
+_JOB = "job:1:1"
+_SLOW_THEN_QUICK = """import time
+def run(mb):
+    if mb == ['/slow']: time.sleep(600)
+    return list(mb)
+"""
+
+
+@pytest.fixture
+def job(tmp_path):
+    """The folder of a job with one slot, which the instance has been told of."""
+    (tmp_path / "code").mkdir()
+    script = tmp_path / "code" / "score.py"
+    script.write_text(_SLOW_THEN_QUICK)
+    child = {"script": str(script), "code_dir": str(script.parent), "output_format": "csv"}
+    description = {
+        "job": _JOB,
+        "instance": "i0",
+        "epoch": 1,
+        "nonce": write_nonce(tmp_path, 1),
+        "job_folder": str(tmp_path),
+        "interpreter": sys.executable,
+        "variables": dict(os.environ),
+        "preload": [],
+        "timeout": 900.0,
+        "memory_limit": None,
+        "private_tmp": False,
+        "init_timeout": 60.0,
+        "child": child,
+    }
+    instance.prepare_job(json.dumps(description).encode())
+    yield tmp_path
+    instance.end_job(_JOB)
+
+
+def run(number, *paths):
+    members = tuple(Member(n) for n in range(len(paths)))
+    lease = LeaseRequest(job=_JOB, number=number, slots=1, members=members, files=tuple([p] for p in paths))
+    return LeaseReply.unpack(instance.run_lease(lease.pack()), members)
+
+
+def test_a_lease_that_was_cut_and_given_up_leaves_its_slot_to_others(job, monkeypatch):
+    monkeypatch.setattr(slots, "LEASE_BUDGET", 0.1)
+    monkeypatch.setattr(slots, "_CUT_SECONDS", 0.6)
+    assert run(1, "/a", "/slow", "/c").carried
+    with ThreadPoolExecutor(1) as waiting:
+        # The driver did not get that reply, and has sent another lease by the time it says so.
+        other = waiting.submit(run, 2, "/b")
+        instance.give_up_lease(_JOB, 1)
+        try:
+            reply = other.result(timeout=30)
+        finally:
+            instance.end_job(_JOB)
+    assert [a.kind for a in reply.attempts] == [Kind.OK]
+
+
+def test_giving_up_what_has_ended_changes_nothing(job):
+    assert [a.kind for a in run(1, "/a").attempts] == [Kind.OK]
+    instance.give_up_lease(_JOB, 1)
+    instance.give_up_lease("none:1:1", 1)
+    assert [a.kind for a in run(2, "/b").attempts] == [Kind.OK]
