@@ -49,7 +49,7 @@ test-all: $(READY)
 
 # Kills, full disks, broken code: each trial is judged by one oracle, and the table of all of them is printed.
 fault: $(READY)
-	$(BIN)/python -m pytest $(SIDE_BY_SIDE) -m "not nightly" tests/fault
+	$(BIN)/python -m pytest $(SIDE_BY_SIDE) -m "not nightly and not slow" tests/fault
 
 fault-nightly: export BATCHMAGIC_FAULT_TIER = nightly
 fault-nightly: export BATCHMAGIC_FAULT_TABLE = build/fault-nightly.md

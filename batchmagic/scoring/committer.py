@@ -39,6 +39,7 @@ class Committer:
             name: getattr(progress, name)
             for name in ("completed", "failed", "retried", "files_failed", "rows")
         }
+        self._committed = dict(self._counters)
         self._commits: list[Commit] = []
         self._failures: list[Failure] = []
         self._parts: dict[int, list[bool]] = {}
@@ -91,20 +92,23 @@ class Committer:
         """
         if not self._commits and not self._failures:
             return
-        self._ledger.commit(
-            self._epoch, commits=self._commits, failures=self._failures, progress=self.progress()
-        )
+        progress = self._with(self._counters)
+        self._ledger.commit(self._epoch, commits=self._commits, failures=self._failures, progress=progress)
+        self._committed = dict(self._counters)
         self._log()
         self._commits, self._failures = [], []
 
     def progress(self, running: int = 0) -> Progress:
-        """Return the counters."""
+        """Return the counters of what is committed: what was shown once is never taken back."""
+        return self._with(self._committed, running)
+
+    def _with(self, counters: dict[str, int], running: int = 0) -> Progress:
         return Progress(
             mini_batches=self._plan.mini_batches,
             files=self._plan.files,
             running=running,
             seconds=self.seconds,
-            **self._counters,
+            **counters,
         )
 
     def _count(self, record: Record) -> None:

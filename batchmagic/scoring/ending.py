@@ -11,7 +11,7 @@ from batchmagic.errors import DiskError, StateError
 from batchmagic.scoring.assemble import SpoolDamaged, assemble
 from batchmagic.scoring.assignment import output_folder
 from batchmagic.scoring.events import Outcome, Stop
-from batchmagic.scoring.spool import forget_earlier, spool_of
+from batchmagic.scoring.spool import forget_earlier, forget_work, spool_of
 from batchmagic.scoring.spool_end import forget_retired, is_retired, retire_spool
 from batchmagic.scoring.verdict import with_file
 
@@ -113,6 +113,8 @@ class Ending:
             return
         self._reporter.confirm()
         failpoints.hit("end.before_spool")
+        # A job in its last state is looked at by no host any more, so nothing may be left for later.
+        forget_work(self._folder, self._epoch + 1)
         if stop.outcome is Outcome.COMPLETED and not committer.progress().files_failed:
             with self._reporter.fence():
                 retire_spool(self._folder)

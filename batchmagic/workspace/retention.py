@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 
     from batchmagic.workspace.workspace import Workspace
 
+_OF_A_RUN = ("work", "spool.done")
+"""What a host that is killed at the very end of a job leaves in its folder."""
 _LEFTOVER_SECONDS = 86400.0  # nothing takes a day between its folder and its row
 
 
@@ -88,10 +90,15 @@ def _leftovers(ws: Workspace, *, dry_run: bool) -> Iterator[Pruned]:
 
 
 def _left_behind(ws: Workspace) -> Iterator[Path]:
-    names = {job.name for job in ws.jobs.list()}
+    jobs = ws.jobs.list()
+    names = {job.name for job in jobs}
     for path in (ws.root / "jobs").glob("*"):
         if path.name not in names and _is_old(path):
             yield path
+    for job in jobs:
+        if job.status in TERMINAL:
+            left = (job.folder / name for name in _OF_A_RUN)
+            yield from (path for path in left if path.exists() and _is_old(path))
     for folder in (INCOMING, TRASH):
         yield from (path for path in (ws.root / folder).glob("*") if _is_old(path))
     kept = {ws.secrets.path(name) for name in names}

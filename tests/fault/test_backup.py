@@ -117,6 +117,7 @@ def test_a_backup_of_any_moment_goes_on_to_the_same_bytes(new_lab, unpack, tally
     assert str(lab.job(name).status) == "Completed"
 
 
+@pytest.mark.slow
 def test_a_job_that_ends_while_it_is_copied_is_copied_again(new_lab, unpack, monkeypatch):
     lab = new_lab
     gate = lab.gate()
@@ -148,6 +149,7 @@ def test_a_job_that_ends_while_it_is_copied_is_copied_again(new_lab, unpack, mon
     assert len(there.commits(name)) == 4
 
 
+@pytest.mark.slow
 def test_a_job_that_is_deleted_or_invoked_meanwhile_does_no_harm(new_lab, unpack, monkeypatch):
     lab = new_lab
     lab.deploy("plain", PLAIN)
@@ -170,6 +172,7 @@ def test_a_job_that_is_deleted_or_invoked_meanwhile_does_no_harm(new_lab, unpack
         assert there.output(name) == lab.output(name)
 
 
+@pytest.mark.slow
 def test_no_secret_is_in_it_and_a_resume_without_one_is_refused(new_lab, unpack):
     lab = new_lab
     gate = lab.gate()
@@ -278,6 +281,7 @@ def test_a_file_that_appears_meanwhile_stays(new_lab, monkeypatch):
     assert [p.name for p in lab.folder.iterdir() if "backup" in p.name] == ["backup.tar"]
 
 
+@pytest.mark.slow
 def test_a_disk_that_takes_no_more_leaves_nothing_behind(new_lab):
     lab = new_lab
     lab.deploy("plain", PLAIN)
@@ -303,6 +307,7 @@ def test_a_disk_that_takes_no_more_leaves_nothing_behind(new_lab):
     assert [p.name for p in lab.folder.iterdir() if "backup" in p.name] == []
 
 
+@pytest.mark.slow
 def test_names_of_any_bytes_and_links_come_through(new_lab, unpack):
     lab = new_lab
     lab.deploy("plain", PLAIN)

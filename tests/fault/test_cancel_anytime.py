@@ -197,6 +197,7 @@ def test_while_its_host_is_dead(lab, gated, compute, tally):
     lab.assert_sound(lab.ended(name), files=4)
 
 
+@pytest.mark.slow
 def test_a_job_that_would_have_to_wait_for_its_turn_after_the_host_s_death(lab, gated, compute, tally):
     """Its end needs no instance: neither one that another job has, nor one that the compute has not any more."""
     deployment, gate = gated
@@ -218,6 +219,7 @@ def test_a_job_that_would_have_to_wait_for_its_turn_after_the_host_s_death(lab, 
     lab.assert_sound(lab.job(first), files=4)
 
 
+@pytest.mark.slow
 def test_while_its_host_is_being_replaced(lab, gated, compute, tally):
     deployment, gate = gated
     gate.open("000.csv")

@@ -112,8 +112,8 @@ def test_of_two_that_resume_at_once_one_begins_a_run(lab, plain, tally):
 # --- stopped, taken over, continued
 
 POINTS = {
-    "plan.before_about": "push",
-    "assemble.mid_write@3": "push",
+    "plan.before_about": "slow",
+    "assemble.mid_write@3": "slow",
     "end.before_result": "push",
     "claim.after": "nightly",
     "plan.listed": "nightly",
@@ -134,7 +134,7 @@ POINTS = {
 
 def _points():
     for point, when in POINTS.items():
-        yield pytest.param(point, marks=[pytest.mark.nightly] if when == "nightly" else [])
+        yield pytest.param(point, marks=[] if when == "push" else [getattr(pytest.mark, when)])
 
 
 @pytest.mark.parametrize("point", list(_points()))
@@ -252,6 +252,7 @@ def other_machine():
     return replace(identity.current(), host="other-machine/12345678")
 
 
+@pytest.mark.slow
 def test_a_compute_whose_owner_elsewhere_is_dead_is_taken_over_by_commands(new_lab, monkeypatch, tally):
     """Each command looks once and ends; what it has seen counts for the next. Rollback journal, as on such a disk."""
     lab = new_lab
@@ -296,6 +297,7 @@ def force_rollback_journal(lab) -> None:
     (lab.root / "journal").write_text("delete\n")
 
 
+@pytest.mark.slow
 def test_killed_on_a_disk_without_a_write_ahead_log(new_lab, tally):
     lab = new_lab
     force_rollback_journal(lab)
@@ -318,6 +320,7 @@ def test_killed_on_a_disk_without_a_write_ahead_log(new_lab, tally):
 # --- asked to end
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("target", ["host", "supervisor"])
 def test_the_second_wish_to_end_is_obeyed_at_once(new_lab, monkeypatch, tmp_path, tally, target):
     """The driver hangs, so that the first one cannot be; the next host goes on from there."""
@@ -375,6 +378,7 @@ def test_workers_that_are_all_lost_for_a_while(new_lab, tally, seconds):
 # --- what is left on disk
 
 
+@pytest.mark.slow
 def test_many_hosts_leave_no_more_files_than_two(new_lab, tally):
     lab = new_lab
     gate = lab.gate()
@@ -402,6 +406,7 @@ def _lasts(path) -> bool:
     return path.is_file() and not path.name.endswith(("-wal", "-shm")) and "scratch" not in path.parts
 
 
+@pytest.mark.slow
 def test_a_host_that_is_killed_before_it_has_the_claim(new_lab, monkeypatch, tmp_path, tally):
     lab = new_lab
     plain = lab.deploy("plain", PLAIN, mini_batch_size=1, output_format="azure")

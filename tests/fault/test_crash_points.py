@@ -76,7 +76,7 @@ class Target:
         return subprocess.run(
             [sys.executable, "-m", "batchmagic", *words],
             cwd=self.lab.folder,
-            env=dict(os.environ) | variables,
+            env=os.environ | {"BATCHMAGIC_WORKSPACE": str(self.lab.root)} | variables,
             capture_output=True,
             check=False,
         )
@@ -112,7 +112,8 @@ def test_killed_at(target, arm, point, tier, tally):
     times = 3 if tier == "nightly" else 1
     for number, nth in enumerate(visits(point, tier)):
         compute = f"{target.name}-{number}"
-        lab.compute(compute, idle=0)
+        # One worker less to start, twice in each trial.
+        lab.compute(compute, max_instances=2 if tier == "nightly" else 1, idle=0)
         with arm(f"{point}@{nth}=kill", times=times) as strikes:
             job = lab.invoke(target.name, crashes.FILES, compute=compute)
             recovery = crashes.recoveries(lab, job, strikes)
@@ -130,7 +131,7 @@ def test_killed_at(target, arm, point, tier, tally):
 def test_an_invoke_killed(target, arm, point, tally):
     lab = target.lab
     data = lab.data(crashes.FILES)
-    words = ("invoke", f"batch/{target.name}", "--input", str(data), "--name", target.name)
+    words = ("invoke", f"batch/{target.name}", "--input", str(data), "--job-name", target.name)
     with arm(f"{point}=kill") as strikes:
         done = target.command(*words)
     assert (done.returncode, len(strikes.moments)) == (-9, 1), done.stderr

@@ -27,6 +27,7 @@ time.time = _time
 """
 
 
+@pytest.mark.slow
 def test_the_clock_jumps_while_a_job_runs(new_lab, tmp_path, monkeypatch, tally):
     lab = new_lab
     offset = tmp_path / "offset"

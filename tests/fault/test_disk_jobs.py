@@ -140,13 +140,10 @@ def _no_folder(folder):
 DAMAGES = (
     _flip,
     _cut,
-    _no_database,
     _no_ledger,
-    _empty_ledger,
-    _other_ledger,
     _no_plan,
-    _other_plan,
-    _no_folder,
+    *(pytest.param(d, marks=pytest.mark.slow) for d in (_no_database, _empty_ledger, _other_ledger)),
+    *(pytest.param(d, marks=pytest.mark.slow) for d in (_other_plan, _no_folder)),
 )
 
 

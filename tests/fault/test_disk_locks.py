@@ -32,7 +32,7 @@ def watch(root, name, end, times, errors):
         errors.append(error)
 
 
-@pytest.mark.parametrize("which", ["workspace.db", "ledger.db"])
+@pytest.mark.parametrize("which", ["workspace.db", pytest.param("ledger.db", marks=pytest.mark.slow)])
 def test_readers_and_a_driver_beside_a_lock(lab, which, tier, tally):
     held = 10.0 if tier == "nightly" else 3.0
     gate = lab.gate()

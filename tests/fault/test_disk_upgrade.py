@@ -65,6 +65,7 @@ def begun(lab, gate, **settings):
     return name
 
 
+@pytest.mark.slow
 def test_a_job_goes_on_when_the_package_under_it_is_gone(new_lab, package, tally):
     """Also workers and templates that start later, the error's words, the assembly and its format need none of it."""
     lab = new_lab

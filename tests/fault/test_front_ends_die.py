@@ -248,6 +248,7 @@ def end_group(process: subprocess.Popen) -> bool:
     return False
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "how", ["killed with its group", AT_NIGHT("stopped"), AT_NIGHT("hung up with its session")]
 )

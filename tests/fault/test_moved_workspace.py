@@ -76,6 +76,7 @@ def column(files: int) -> bytes:
     return b"result\n" + all_of(files)
 
 
+@pytest.mark.slow
 def test_a_workspace_at_rest_works_where_it_is_moved_to(new_lab, elsewhere, tally):
     lab = new_lab
     mood = lab.folder / "mood"
@@ -159,6 +160,7 @@ def test_a_job_whose_workspace_is_moved_under_it_goes_on_there(new_lab, elsewher
     assert not lab.root.exists()
 
 
+@pytest.mark.slow
 def test_a_script_that_fails_because_of_the_move_costs_no_file(new_lab, elsewhere):
     """Scores files that were moved too: they are gone within a moment, while the host does not know yet."""
     lab = new_lab
@@ -192,6 +194,7 @@ def test_a_script_that_fails_because_of_the_move_costs_no_file(new_lab, elsewher
     assert elsewhere.output(name) == lab_expected(elsewhere, name, 8)
 
 
+@pytest.mark.slow
 def test_what_else_lies_outside_is_named_before_a_resume(new_lab, elsewhere):
     lab = new_lab
     mood = lab.folder / "mood"
@@ -218,6 +221,7 @@ def test_what_else_lies_outside_is_named_before_a_resume(new_lab, elsewhere):
     assert len((project / "scores" / "predictions.csv").read_text().splitlines()) >= 5
 
 
+@pytest.mark.slow
 def test_an_interpreter_that_went_with_the_move_is_named(new_lab, elsewhere, monkeypatch):
     lab = new_lab
     mood = lab.folder / "mood"
@@ -262,6 +266,7 @@ def test_an_open_notebook_is_told_and_makes_nothing_in_the_old_place(new_lab, el
     assert lab.run("plain", data).status == "Completed"
 
 
+@pytest.mark.slow
 def test_a_copy_gets_a_host_of_its_own_beside_that_of_the_original(new_lab, elsewhere, tally):
     lab = new_lab
     gate = lab.gate()

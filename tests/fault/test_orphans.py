@@ -84,7 +84,14 @@ def finish(lab, gate, name, tally, *, kills: int, **more) -> None:
     until(lambda: all(map(is_gone, detached(gate))), GONE_SECONDS, of="the end of all detached processes")
 
 
-@pytest.mark.parametrize("role", ["template", "worker", pytest.param("host", marks=pytest.mark.nightly)])
+@pytest.mark.parametrize(
+    "role",
+    [
+        "worker",
+        pytest.param("template", marks=pytest.mark.slow),
+        pytest.param("host", marks=pytest.mark.nightly),
+    ],
+)
 def test_what_a_script_detached_ends_with_a_killed_parent(under_way, tally, role):
     lab, gate, name = under_way
     let_go = detached(gate)
@@ -100,8 +107,8 @@ def test_what_a_script_detached_ends_with_a_killed_parent(under_way, tally, role
 
 # A stopped process ends nothing and nobody; a killed one cannot either.
 PAIRS = {
-    ("template", ("worker",)): "push",
-    ("template", ("host",)): "push",
+    ("template", ("worker",)): "slow",
+    ("template", ("host",)): "slow",
     ("template", ("supervisor", "host")): "push",
 }
 PAIRS |= {
@@ -113,7 +120,7 @@ PAIRS |= {
 
 def _pairs():
     for (stopped, killed), when in PAIRS.items():
-        marks = [pytest.mark.nightly] if when == "nightly" else []
+        marks = [] if when == "push" else [getattr(pytest.mark, when)]
         yield pytest.param(stopped, killed, marks=marks, id=f"{stopped}-stopped-{'-'.join(killed)}-killed")
 
 
@@ -164,9 +171,9 @@ MLClient(sys.argv[1]).jobs.stream(sys.argv[2])
 
 def _orders():
     some = random.Random(4).sample(range(len(ORDERS)), 3)
-    for number, order in enumerate(ORDERS):
-        if number in some:
-            yield pytest.param(order, id="-".join(order))
+    for number in some:
+        marks = [] if number == some[0] else [pytest.mark.slow]
+        yield pytest.param(ORDERS[number], marks=marks, id="-".join(ORDERS[number]))
     for number in random.Random(5).sample(range(len(ORDERS)), 60):
         if number not in some:
             yield pytest.param(ORDERS[number], marks=pytest.mark.nightly, id="-".join(ORDERS[number]))
@@ -224,6 +231,7 @@ def test_the_next_host_ends_what_nobody_else_could(new_lab, tmp_path, tally):
     assert found.ok, found
 
 
+@pytest.mark.slow
 def test_no_value_of_a_secret_stands_in_the_environment_of_a_worker(new_lab):
     """It can be read there as long as the worker lives; only a scoring process gets its job's variables."""
     lab = new_lab

@@ -180,6 +180,7 @@ def test_a_run_that_is_canceled_cannot_be_resumed_before_it_has_ended(lab, moody
     assert lab.ended(job).status == "Completed"
 
 
+@pytest.mark.slow
 def test_an_input_that_changes_in_the_middle(lab, moody, compute, tally):
     """The plan stays; a file that has gone costs its own mini-batch, one that has come is none of the job's."""
     name, gate = moody
@@ -212,6 +213,7 @@ def test_an_input_that_changes_in_the_middle(lab, moody, compute, tally):
     assert lab.lines(job)[5] == "005.csv back"
 
 
+@pytest.mark.slow
 def test_an_input_that_is_gone_altogether(lab, moody, compute):
     name, gate = moody
     data = lab.data(3)

@@ -7,6 +7,7 @@ import tempfile
 import time
 from pathlib import Path
 
+import pytest
 from main_job_support import is_gone, until
 from oracle import examine
 from worker_support import all_gone
@@ -171,6 +172,7 @@ def run(mini_batch):
 """
 
 
+@pytest.mark.slow
 def test_nothing_survives_into_the_next_job(new_lab, tally):
     lab, gate = new_lab, new_lab.gate()
     settings = {"mini_batch_size": 1, "max_concurrency_per_instance": 1}
@@ -194,6 +196,7 @@ def test_nothing_survives_into_the_next_job(new_lab, tally):
     assert mask != 0o777
 
 
+@pytest.mark.slow
 def test_what_a_crashed_process_left_is_not_there_for_the_next_one(new_lab, tally):
     """Temporary files of thousands of crashes would fill the disk before the job ends."""
     lab, gate = new_lab, new_lab.gate()

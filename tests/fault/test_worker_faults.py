@@ -47,6 +47,7 @@ def examined(lab, tally, name, expected, *, kills, user_failures=0, **more):
     assert found.ok, found
 
 
+@pytest.mark.slow
 @pytest.mark.timeout(300)
 @pytest.mark.parametrize(
     "mode", [pytest.param(mode, marks=[] if mode == "segfault" else pytest.mark.nightly) for mode in MODES]
@@ -178,6 +179,7 @@ def test_a_frozen_worker_is_given_up(workspace_folder, monkeypatch, tally):
     lab.close()
 
 
+@pytest.mark.slow
 def test_a_stopped_template_does_not_hold_the_job_up(new_lab, tally):
     """It obeys no kill: without help a mini-batch beyond its deadline would stay, and its slot with it."""
     lab, gate = new_lab, new_lab.gate()
@@ -229,6 +231,7 @@ def test_no_worker_comes_for_a_while(new_lab, tier, tally):
     assert lab.job(name).status_detail == ""
 
 
+@pytest.mark.slow
 def test_templates_that_are_killed_while_they_start_a_process(new_lab, tally):
     """It is not the script's init() that failed; twice in a row would exclude the instance."""
     lab, gate = new_lab, new_lab.gate()

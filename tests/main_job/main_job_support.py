@@ -63,6 +63,13 @@ def until(what: Callable[[], Any], seconds: float = PATIENCE, *, of: str = "") -
     return found
 
 
+def _is_worker(process: psutil.Process) -> bool:
+    try:
+        return "batchmagic.compute.worker" in process.cmdline()
+    except psutil.Error:
+        return False  # it has ended meanwhile
+
+
 def is_gone(pid: int) -> bool:
     """Whether a process has ended; one that only its parent has not looked at yet has."""
     try:
@@ -233,7 +240,7 @@ class Lab:
 
     def workers(self, compute: str = COMPUTE) -> list[psutil.Process]:
         """Return the Dask workers of the compute."""
-        return [p for p in self.host(compute).children() if "batchmagic.compute.worker" in p.cmdline()]
+        return [p for p in self.host(compute).children() if _is_worker(p)]
 
     def templates(self, compute: str = COMPUTE) -> list[psutil.Process]:
         """Return the templates on all workers."""

@@ -101,6 +101,20 @@ def test_leftovers_of_interrupted_work_go_after_a_day(ws, spec):
     assert job.folder.is_dir()
 
 
+def test_what_a_host_left_that_was_killed_at_the_very_end_of_a_job_goes_after_a_day(ws, spec):
+    queued, ended = ws.jobs.submit(spec("queued")), ws.jobs.submit(spec("ended"))
+    ws.jobs.transition("ended", JobStatus.FAILED)
+    for job in (queued, ended):
+        for name in ("work", "spool.done", "spool"):
+            (job.folder / name).mkdir()
+    assert prune(ws, DAY, dry_run=False) == []
+    for path in [*queued.folder.iterdir(), *ended.folder.iterdir()]:
+        os.utime(path, (0, 0))
+    assert names(prune(ws, DAY, dry_run=False), "leftover") == ["jobs/ended/work", "jobs/ended/spool.done"]
+    assert sorted(path.name for path in queued.folder.iterdir()) == ["spool", "spool.done", "work"]
+    assert [path.name for path in ended.folder.iterdir()] == ["spool"]
+
+
 def test_negative_ages_and_numbers_are_refused(ws):
     with pytest.raises(ValidationException, match="older_than"):
         prune(ws, -DAY, dry_run=True)
