@@ -15,7 +15,7 @@ process comes to the point (the first by default):
 
 With ``BATCHMAGIC_FAILPOINT_ONCE`` only the process that creates the file of that name acts, so that the one which
 is started in its place goes on. An action that ends with ``*3`` happens in three processes then, one after another;
-the second creates ``<file>.2``, the third ``<file>.3``.
+the second creates ``<file>.2``, the third ``<file>.3``. Where the name has ``{point}`` in it, each point has its own.
 """
 
 from __future__ import annotations
@@ -111,14 +111,15 @@ def _come_to(point: str) -> None:
     if armed is None:
         return
     armed.left -= 1
-    if armed.left == 0 and _is_ours(armed.times):
+    if armed.left == 0 and _is_ours(point, armed.times):
         _act(point, armed.action)
 
 
-def _is_ours(times: int) -> bool:
+def _is_ours(point: str, times: int) -> bool:
     once = os.environ.get(ONCE_VARIABLE)
     if not once:
         return True
+    once = once.replace("{point}", point)
     for file in (once, *(f"{once}.{number}" for number in range(2, times + 1))):
         with contextlib.suppress(FileExistsError):
             os.close(os.open(file, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))

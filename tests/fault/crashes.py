@@ -12,7 +12,7 @@ from main_job_support import until
 from batchmagic import failpoints
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
     import pytest
     from main_job_support import Lab
@@ -38,15 +38,15 @@ def expected(files: int = FILES) -> bytes:
 
 
 class Strikes:
-    """The files that a failpoint creates when it acts."""
+    """The files that failpoints create when they act."""
 
-    def __init__(self, file: Path, times: int) -> None:
-        self._files = [file, *(Path(f"{file}.{n}") for n in range(2, times + 1))]
+    def __init__(self, *files: Path) -> None:
+        self._files = files
 
     @property
     def moments(self) -> list[float]:
-        """When it acted, by the wall clock."""
-        return [file.stat().st_mtime for file in self._files if file.exists()]
+        """When they acted, by the wall clock."""
+        return sorted(file.stat().st_mtime for file in self._files if file.exists())
 
 
 class Arming:
@@ -61,10 +61,26 @@ class Arming:
         """Arm every process that is started meanwhile; `times` of them are struck."""
         self._count += 1
         file = self._folder / f"struck-{self._count}"
+        files = [file, *(Path(f"{file}.{n}") for n in range(2, times + 1))]
+        with self._armed(f"{specification}*{times}", file):
+            yield Strikes(*files)
+
+    @contextmanager
+    def at_each(self, points: Sequence[str]) -> Iterator[Strikes]:
+        """Arm every process that is started meanwhile; at each point one of them is killed."""
+        self._count += 1
+        files = [self._folder / f"struck-{self._count}-{point}" for point in points]
+        with self._armed(
+            ",".join(f"{point}=kill" for point in points), self._folder / f"struck-{self._count}-{{point}}"
+        ):
+            yield Strikes(*files)
+
+    @contextmanager
+    def _armed(self, specification: str, once: Path) -> Iterator[None]:
         with self._patch.context() as inside:
-            inside.setenv(failpoints.VARIABLE, f"{specification}*{times}")
-            inside.setenv(failpoints.ONCE_VARIABLE, str(file))
-            yield Strikes(file, times)
+            inside.setenv(failpoints.VARIABLE, specification)
+            inside.setenv(failpoints.ONCE_VARIABLE, str(once))
+            yield
 
 
 def recoveries(lab: Lab, name: str, strikes: Strikes) -> list[float]:

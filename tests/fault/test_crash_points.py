@@ -45,6 +45,7 @@ OFTEN = {
     "assemble.mid_write": 50,
 }
 # Before the first lease, or after the last commit: a crash there costs no second call of run().
+DEEP = 3  # restarts that the supervisor forgives within its window
 NOTHING_LEASED = ("plan.", "claim.", "ledger.begun", "end.", "assemble.")
 
 
@@ -96,35 +97,49 @@ def arm(monkeypatch, tmp_path):
     return crashes.Arming(monkeypatch, tmp_path)
 
 
-def visits(point, tier):
-    """Yield at which visit of the point to strike: the first, and in the nightly tier three more."""
-    rng = random.Random(point)
-    yield 1
-    if tier == "nightly":
-        for _ in range(3):
-            yield rng.randint(1, OFTEN.get(point, 1))
+def chains():
+    """Return all points, so many together as the supervisor forgives; where no call is repeated, among themselves."""
+    quiet = [point for point in JOB if point.startswith(NOTHING_LEASED)]
+    for group in (quiet, [point for point in JOB if point not in quiet]):
+        count = -(-len(group) // DEEP)
+        yield from (group[start::count] for start in range(count))
 
 
-@pytest.mark.parametrize("point", JOB)
-def test_killed_at(target, arm, point, tier, tally):
+@pytest.mark.parametrize("points", list(chains()), ids="-".join)
+def test_killed_at_each_of(target, arm, points, tally):
+    """Three kills of one job: a start of host and worker is what takes time."""
     lab = target.lab
-    # Three in a row is what the supervisor forgives within its window.
-    times = 3 if tier == "nightly" else 1
-    for number, nth in enumerate(visits(point, tier)):
+    with arm.at_each(points) as strikes:
+        job = lab.invoke(target.name, crashes.FILES)
+        recovery = crashes.recoveries(lab, job, strikes)
+    found = examine(lab, job, crashes.expected(), user_failures=0)
+    tally.trial(kills=len(strikes.moments), recovery=recovery, **found.counts())
+    judge(target, found, points, strikes, kills=len(points))
+
+
+@pytest.mark.nightly
+@pytest.mark.parametrize("point", JOB)
+def test_killed_at(target, arm, point, tally):
+    """Three kills at one point, one after another, at the first visit and at three later ones."""
+    lab, rng = target.lab, random.Random(point)
+    for number, nth in enumerate([1, *(rng.randint(1, OFTEN.get(point, 1)) for _ in range(3))]):
         compute = f"{target.name}-{number}"
-        # One worker less to start, twice in each trial.
-        lab.compute(compute, max_instances=2 if tier == "nightly" else 1, idle=0)
-        with arm(f"{point}@{nth}=kill", times=times) as strikes:
+        lab.compute(compute, idle=0)
+        with arm(f"{point}@{nth}=kill", times=DEEP) as strikes:
             job = lab.invoke(target.name, crashes.FILES, compute=compute)
             recovery = crashes.recoveries(lab, job, strikes)
         found = examine(lab, job, crashes.expected(), user_failures=0)
-        kills = len(strikes.moments)
-        tally.trial(kills=kills, recovery=recovery, **found.counts())
-        assert kills == times, f"{point} was reached {kills} times"
-        assert found.ok, found
-        called = target.called()
-        if point.startswith(NOTHING_LEASED):
-            assert called == crashes.FILES, "scored again although it was committed, or never leased"
+        tally.trial(kills=len(strikes.moments), recovery=recovery, **found.counts())
+        judge(target, found, [point], strikes, kills=DEEP)
+
+
+def judge(target, found, points, strikes, *, kills):
+    reached = len(strikes.moments)
+    assert reached == kills, f"{points}: {reached} of {kills} kills"
+    assert found.ok, found
+    called = target.called()
+    if all(point.startswith(NOTHING_LEASED) for point in points):
+        assert called == crashes.FILES, "scored again although it was committed, or never leased"
 
 
 @pytest.mark.parametrize("point", ["submit.before_row", "submit.after_row"])

@@ -35,6 +35,7 @@ def test_the_job_fails_in_clear_words_and_goes_on_once_there_is_room(moment, tmp
     assert seen["problems"] == []
 
 
+@pytest.mark.slow
 def test_an_invoke_is_refused_and_leaves_nothing(tmp_path):
     seen = small_disk.run("disk_jobs", "before_anything", mib=48, folder=tmp_path)
     assert f"the disk at {tmp_path / 'disk'} is full" in seen["said"]

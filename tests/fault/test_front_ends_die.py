@@ -32,6 +32,7 @@ JOB = "application/vnd.batchmagic.job.v1+json"
 TRUE_SECONDS = 5.0
 START_SECONDS = 60.0
 SERVER_SECONDS = 20.0
+LATER = partial(pytest.param, marks=pytest.mark.slow)
 AT_NIGHT = partial(pytest.param, marks=pytest.mark.nightly)
 
 # The terminal becomes that of the session, as it is for a shell; then the command.
@@ -126,7 +127,9 @@ class Begun:
         assert found.ok, found
 
 
-@pytest.mark.parametrize("how", ["killed and restarted", "%reset", AT_NIGHT("restarted"), AT_NIGHT("closed")])
+@pytest.mark.parametrize(
+    "how", ["killed and restarted", LATER("%reset"), AT_NIGHT("restarted"), AT_NIGHT("closed")]
+)
 def test_a_kernel(begun, reopened, how, tally):
     lab, (manager, cells) = begun.lab, reopened.first
     cells.run("%load_ext batchmagic")

@@ -128,6 +128,7 @@ def ended_host(lab, compute):
     until(lambda: lab.holder(compute) is None, of="the end of the host")
 
 
+@pytest.mark.slow
 def test_a_redo_that_is_killed_before_its_first_commit_is_not_forgotten(lab, moody, compute, arm, tally):
     name, gate = moody
     (gate.folder / "fail-001.csv").touch()
@@ -162,6 +163,7 @@ def test_a_host_that_dies_between_the_output_and_the_last_state_does_nothing_aga
     assert not list((lab.root / "jobs" / job).glob("spool*"))
 
 
+@pytest.mark.slow
 def test_a_run_that_is_canceled_cannot_be_resumed_before_it_has_ended(lab, moody, compute):
     name, gate = moody
     data = lab.data(3)

@@ -175,8 +175,18 @@ class Lab:
 
     def ended(self, name: str, seconds: float = PATIENCE) -> JobRecord:
         """Return the job at its end; nobody but its host sees to it meanwhile."""
-        until(lambda: self.job(name).status.is_terminal, seconds, of=f"the end of {name}")
+        try:
+            until(lambda: self.job(name).status.is_terminal, seconds, of=f"the end of {name}")
+        except AssertionError as late:
+            raise AssertionError(f"{late}\n{self._story(name)}") from None
         return self.job(name)
+
+    def _story(self, name: str) -> str:
+        """Return what tells why a job did not end."""
+        job, logs = self.job(name), self.logs(name)
+        paths = [*logs.glob("sys/*.txt"), self.root / "compute" / job.spec.compute / "host.log"]
+        texts = [f"--- {path.name}\n{path.read_text(errors='replace')[-3000:]}" for path in paths]
+        return "\n".join([f"{job.status} {job.status_detail!r} {job.progress}", *texts])
 
     def status(self, name: str) -> str:
         """Return the job's status."""
