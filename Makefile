@@ -5,6 +5,8 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 # Much of the time goes by in waiting for processes, so two files of tests at a time cost nobody anything.
 SIDE_BY_SIDE := -n 2 --dist loadfile
+# Here they wait even more: a start of a host is one thread after the other.
+THREE := -n 3 --dist loadfile
 
 .PHONY: help setup demo lab notebooks test test-all fault fault-nightly check format reference bench screenshots clean
 
@@ -49,7 +51,7 @@ test-all: $(READY)
 
 # Kills, full disks, broken code: each trial is judged by one oracle, and the table of all of them is printed.
 fault: $(READY)
-	$(BIN)/python -m pytest $(SIDE_BY_SIDE) -m "not nightly and not slow" tests/fault
+	$(BIN)/python -m pytest $(THREE) -m "not nightly and not slow" tests/fault
 
 fault-nightly: export BATCHMAGIC_FAULT_TIER = nightly
 fault-nightly: export BATCHMAGIC_FAULT_TABLE = build/fault-nightly.md

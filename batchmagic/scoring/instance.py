@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 from batchmagic.disk import disk_error, is_about_disk
 from batchmagic.errors import ComputeError, DiskError
+from batchmagic.scoring.lease_queue import LeaseQueue
 from batchmagic.scoring.log_limits import LogLimiter
 from batchmagic.scoring.memory_watch import MemoryWatch
 from batchmagic.scoring.private_temp import clear_folder, make_temporary, remove_folder
@@ -145,6 +146,7 @@ class InstanceJob:
         self._slots: list[Slot] = []
         self._free: list[Slot] = []
         self._slot_free = threading.Condition()
+        self._queue = LeaseQueue()
         # By the number of their lease: slots that await a member at which the lease was cut.
         self._carried: dict[int, Slot] = {}
         self._stopped = False
@@ -177,7 +179,7 @@ class InstanceJob:
     def _scored(self, lease: LeaseRequest) -> LeaseReply:
         with self._slot_free:
             carrying = self._carried.pop(lease.number, None)
-        slot = carrying or self._take_slot(lease.slots)
+        slot = carrying or self._take_slot(lease)
         if slot is None:
             return LeaseReply(outcome=STOPPED)
         reply = None
@@ -194,7 +196,7 @@ class InstanceJob:
                     self._carried[lease.number] = slot
                 else:
                     self._free.append(slot)
-                    self._slot_free.notify()
+                    self._slot_free.notify_all()
         return reply
 
     def give_up(self, number: int) -> None:
@@ -206,7 +208,7 @@ class InstanceJob:
         slot.abandon()
         with self._slot_free:
             self._free.append(slot)
-            self._slot_free.notify()
+            self._slot_free.notify_all()
 
     def close(self) -> None:
         """End all scoring processes; leases that are still here return as stopped."""
@@ -241,16 +243,28 @@ class InstanceJob:
                 lambda: len(self._free) == len(self._slots), timeout=_STOP_SECONDS
             )
 
-    def _take_slot(self, allowed: int) -> Slot | None:
+    def _take_slot(self, lease: LeaseRequest) -> Slot | None:
+        self._queue.enter(lease.number)
         with self._slot_free:
-            while not self._stopped:
-                if self._free:
-                    # The one used last is warm, and a job with less work than slots starts fewer processes.
-                    return self._free.pop()
-                if len(self._slots) < allowed:
-                    self._slots.append(self._new_slot(len(self._slots)))
-                    return self._slots[-1]
-                self._slot_free.wait()
+            try:
+                while not self._stopped:
+                    slot = self._free_slot(lease.slots) if self._queue.is_first(lease.number) else None
+                    if slot is not None:
+                        return slot
+                    self._slot_free.wait()
+            finally:
+                self._queue.leave(lease.number)
+                # The next one is first now, and may find a slot too.
+                self._slot_free.notify_all()
+        return None
+
+    def _free_slot(self, allowed: int) -> Slot | None:
+        if self._free:
+            # The one used last is warm, and a job with less work than slots starts fewer processes.
+            return self._free.pop()
+        if len(self._slots) < allowed:
+            self._slots.append(self._new_slot(len(self._slots)))
+            return self._slots[-1]
         return None
 
     def _new_slot(self, index: int) -> Slot:

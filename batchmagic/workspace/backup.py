@@ -252,7 +252,8 @@ class _Run:
                 f"`batchmagic job delete {name}` gives this job up."
             )
             raise
-        if missing and status is not JobStatus.COMPLETED:
+        # A job that is at its very end has its rows in the output already.
+        if missing and status not in {JobStatus.COMPLETED, JobStatus.FINALIZING}:
             self.notes[name] = (
                 f"{missing} segments of job {name} are not there; a resume scores their mini-batches again."
             )

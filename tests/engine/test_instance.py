@@ -12,6 +12,7 @@ import pytest
 from batchmagic.scoring import instance
 from batchmagic.scoring import slot as slots
 from batchmagic.scoring.events import Kind, Member
+from batchmagic.scoring.lease_queue import LeaseQueue
 from batchmagic.scoring.spool import write_nonce
 from batchmagic.scoring.wire import LeaseReply, LeaseRequest
 
@@ -76,3 +77,19 @@ def test_giving_up_what_has_ended_changes_nothing(job):
     instance.give_up_lease(_JOB, 1)
     instance.give_up_lease("none:1:1", 1)
     assert [a.kind for a in run(2, "/b").attempts] == [Kind.OK]
+
+
+def test_leases_get_their_slots_in_the_order_in_which_they_were_sent():
+    queue = LeaseQueue()
+    for number in (3, 1, 2):
+        queue.enter(number)
+    assert [queue.is_first(number) for number in (1, 2, 3)] == [True, False, False]
+    queue.leave(1)
+    queue.leave(1)
+    assert [queue.is_first(number) for number in (2, 3)] == [True, False]
+
+
+def test_all_leases_that_wait_for_a_slot_get_one(job):
+    with ThreadPoolExecutor(20) as many:
+        replies = list(many.map(lambda number: run(number, f"/{number}"), range(20, 0, -1)))
+    assert [len(reply.attempts) for reply in replies] == [1] * 20

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from mutants_of_scoring import ASSEMBLY, RETRIES, SLOT, SPOOL
+from mutants_of_scoring import ASSEMBLY, ENDS, RETRIES, SLOT, SPOOL
 from mutants_of_workspace import CLAIM_MUTANTS, LEDGER, OTHERS
 
 # Each of them has a twin in the push tier that is much like it.
@@ -28,5 +28,5 @@ NIGHTLY = {
 
 MUTANTS = tuple(
     replace(mutant, nightly=mutant.nightly or mutant.name in NIGHTLY)
-    for mutant in (*SPOOL, SLOT, *LEDGER, *ASSEMBLY, *CLAIM_MUTANTS, *RETRIES, *OTHERS)
+    for mutant in (*SPOOL, *ENDS, SLOT, *LEDGER, *ASSEMBLY, *CLAIM_MUTANTS, *RETRIES, *OTHERS)
 )

@@ -68,6 +68,26 @@ SPOOL = (
     ),
 )
 
+ENDS = (
+    Mutant(
+        "a lease that was cut and given up keeps its slot",
+        "scoring/instance.py",
+        "        slot.abandon()\n        with self._slot_free:\n            self._free.append(slot)\n",
+        "        slot.abandon()\n        with self._slot_free:\n",
+        ("tests/engine/test_instance.py::test_a_lease_that_was_cut_and_given_up_leaves_its_slot_to_others",),
+        "an instance stalls after lost replies",
+        nightly=True,
+    ),
+    Mutant(
+        "damaged rows are scored again without limit",
+        "scoring/ending.py",
+        "if self._damaged > MAX_DAMAGED:",
+        "if False:",
+        ("tests/engine/test_ending.py::test_rows_that_are_damaged_whenever_they_are_scored_end_the_job",),
+        "a job on a broken disk never ends",
+    ),
+)
+
 SLOT = Mutant(
     "a slot replies before its rows are durable",
     "scoring/slot.py",

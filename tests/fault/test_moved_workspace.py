@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 import subprocess
 import sys
@@ -19,6 +20,9 @@ from batchmagic.workspace.launch import ensure_host
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
+
+# Dask tells of connections that end in its own words, which are no finding.
+OUR_TRACEBACK = re.compile(r'File ".*/batchmagic/')
 
 # Fails where the test has left a file; so a job that was not done can be made, and done later.
 MOODY = """
@@ -145,7 +149,7 @@ def test_a_job_whose_workspace_is_moved_under_it_goes_on_there(new_lab, elsewher
     assert elsewhere.holder() is None
     log = (elsewhere.root / "compute" / COMPUTE / "host.log").read_text()
     assert "moved, removed or replaced" in log
-    assert "Traceback" not in log
+    assert not OUR_TRACEBACK.search(log), log
 
     before = len(gate.calls())
     gate.open()
@@ -327,4 +331,4 @@ def test_a_host_that_is_killed_after_the_move_is_not_started_in_the_old_place(ne
     assert not lab.root.exists()
     until(lambda: not elsewhere.place.processes(), 40, of="the end of all below them")
     # It left because it saw that, and not because its log was gone.
-    assert "Traceback" not in (elsewhere.root / "compute" / COMPUTE / "host.log").read_text()
+    assert not OUR_TRACEBACK.search((elsewhere.root / "compute" / COMPUTE / "host.log").read_text())
