@@ -56,7 +56,7 @@ fault: $(READY)
 fault-nightly: export BATCHMAGIC_FAULT_TIER = nightly
 fault-nightly: export BATCHMAGIC_FAULT_TABLE = build/fault-nightly.md
 fault-nightly: $(READY)
-	$(BIN)/python -m pytest $(SIDE_BY_SIDE) --timeout=1800 tests/fault
+	$(BIN)/python -m pytest -n 3 --dist worksteal --timeout=1800 tests/fault
 	$(BIN)/python docs/record_faults.py build/fault-nightly.md docs/reliability.md
 
 check: $(READY)

@@ -31,7 +31,7 @@ def check(machine: type[RuleBasedStateMachine], chunk: int, tier: str) -> int:
     is told as it is. The nightly tier draws new ones, and takes its time to make one that fails shorter.
     """
     long = tier == "nightly"
-    examples = (5000 if long else 100) // CHUNKS
+    examples = (1000 if long else 100) // CHUNKS
     number = secrets.randbelow(2**32) if long else chunk
     profile = settings(
         max_examples=examples,

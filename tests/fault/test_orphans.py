@@ -174,7 +174,7 @@ def _orders():
     for number in some:
         marks = [] if number == some[0] else [pytest.mark.slow]
         yield pytest.param(ORDERS[number], marks=marks, id="-".join(ORDERS[number]))
-    for number in random.Random(5).sample(range(len(ORDERS)), 60):
+    for number in random.Random(5).sample(range(len(ORDERS)), 20):
         if number not in some:
             yield pytest.param(ORDERS[number], marks=pytest.mark.nightly, id="-".join(ORDERS[number]))
 
