@@ -35,8 +35,13 @@ SERVER_SECONDS = 20.0
 LATER = partial(pytest.param, marks=pytest.mark.slow)
 AT_NIGHT = partial(pytest.param, marks=pytest.mark.nightly)
 
-# The terminal becomes that of the session, as it is for a shell; then the command.
-TAKE_TERMINAL = "import fcntl, os, sys, termios; fcntl.ioctl(0, termios.TIOCSCTTY, 0); os.execv(sys.argv[1], sys.argv[1:])"
+# The terminal becomes that of the session, as it is for a shell, also under nohup; then the command.
+TAKE_TERMINAL = """
+import fcntl, os, signal, sys, termios
+signal.signal(signal.SIGHUP, signal.SIG_DFL)
+fcntl.ioctl(0, termios.TIOCSCTTY, 0)
+os.execv(sys.argv[1], sys.argv[1:])
+"""
 
 
 class Cells:
