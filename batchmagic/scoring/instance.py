@@ -177,9 +177,7 @@ class InstanceJob:
         return reply if self._shares else replace(reply, logs=self._new_logs())
 
     def _scored(self, lease: LeaseRequest) -> LeaseReply:
-        with self._slot_free:
-            carrying = self._carried.pop(lease.number, None)
-        slot = carrying or self._take_slot(lease)
+        slot, carrying = self._take_slot(lease)
         if slot is None:
             return LeaseReply(outcome=STOPPED)
         reply = None
@@ -195,9 +193,13 @@ class InstanceJob:
                 if reply is not None and reply.carried and not self._stopped:
                     self._carried[lease.number] = slot
                 else:
-                    self._free.append(slot)
-                    self._slot_free.notify_all()
+                    self._give_back(slot)
         return reply
+
+    def _give_back(self, slot: Slot) -> None:
+        """Let others have the slot; the caller has the lock."""
+        self._free.append(slot)
+        self._slot_free.notify_all()
 
     def give_up(self, number: int) -> None:
         """Free the slot that awaits the member at which this lease was cut, if it was."""
@@ -207,8 +209,7 @@ class InstanceJob:
             return
         slot.abandon()
         with self._slot_free:
-            self._free.append(slot)
-            self._slot_free.notify_all()
+            self._give_back(slot)
 
     def close(self) -> None:
         """End all scoring processes; leases that are still here return as stopped."""
@@ -243,20 +244,25 @@ class InstanceJob:
                 lambda: len(self._free) == len(self._slots), timeout=_STOP_SECONDS
             )
 
-    def _take_slot(self, lease: LeaseRequest) -> Slot | None:
+    def _take_slot(self, lease: LeaseRequest) -> tuple[Slot | None, bool]:
+        """Return the slot that awaits the rest of the lease and True, or the next free one, None once stopped."""
+        # Before the lock, which others have for as long as they make a slot.
         self._queue.enter(lease.number)
         with self._slot_free:
             try:
+                carrying = self._carried.pop(lease.number, None)
+                if carrying is not None:
+                    return carrying, True
                 while not self._stopped:
                     slot = self._free_slot(lease.slots) if self._queue.is_first(lease.number) else None
                     if slot is not None:
-                        return slot
+                        return slot, False
                     self._slot_free.wait()
             finally:
                 self._queue.leave(lease.number)
                 # The next one is first now, and may find a slot too.
                 self._slot_free.notify_all()
-        return None
+        return None, False
 
     def _free_slot(self, allowed: int) -> Slot | None:
         if self._free:

@@ -72,8 +72,8 @@ ENDS = (
     Mutant(
         "a lease that was cut and given up keeps its slot",
         "scoring/instance.py",
-        "        slot.abandon()\n        with self._slot_free:\n            self._free.append(slot)\n",
-        "        slot.abandon()\n        with self._slot_free:\n",
+        "        slot.abandon()\n        with self._slot_free:\n            self._give_back(slot)\n",
+        "        slot.abandon()\n",
         ("tests/engine/test_instance.py::test_a_lease_that_was_cut_and_given_up_leaves_its_slot_to_others",),
         "an instance stalls after lost replies",
         nightly=True,
