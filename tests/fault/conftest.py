@@ -11,6 +11,7 @@ import pytest
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "main_job"))
 
+from crashes import Arming
 from main_job_support import Lab
 from tally import Tally, rows_of, table
 
@@ -37,6 +38,12 @@ def tier() -> str:
 def tally(request: pytest.FixtureRequest) -> Tally:
     """Takes down what a test tried and what came of it."""
     return Tally(request.node.path.stem.removeprefix("test_"), request.node.user_properties)
+
+
+@pytest.fixture
+def arm(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Arming:
+    """Arms processes that the test starts with failpoints."""
+    return Arming(monkeypatch, tmp_path)
 
 
 @pytest.fixture(scope="module")

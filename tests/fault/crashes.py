@@ -8,8 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from main_job_support import until
-
-from batchmagic import failpoints
+from takeover import armed
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -62,7 +61,7 @@ class Arming:
         self._count += 1
         file = self._folder / f"struck-{self._count}"
         files = [file, *(Path(f"{file}.{n}") for n in range(2, times + 1))]
-        with self._armed(f"{specification}*{times}", file):
+        with armed(self._patch, f"{specification}*{times}", file):
             yield Strikes(*files)
 
     @contextmanager
@@ -70,17 +69,9 @@ class Arming:
         """Arm every process that is started meanwhile; at each point one of them is killed."""
         self._count += 1
         files = [self._folder / f"struck-{self._count}-{point}" for point in points]
-        with self._armed(
-            ",".join(f"{point}=kill" for point in points), self._folder / f"struck-{self._count}-{{point}}"
-        ):
+        specification = ",".join(f"{point}=kill" for point in points)
+        with armed(self._patch, specification, self._folder / f"struck-{self._count}-{{point}}"):
             yield Strikes(*files)
-
-    @contextmanager
-    def _armed(self, specification: str, once: Path) -> Iterator[None]:
-        with self._patch.context() as inside:
-            inside.setenv(failpoints.VARIABLE, specification)
-            inside.setenv(failpoints.ONCE_VARIABLE, str(once))
-            yield
 
 
 def recoveries(lab: Lab, name: str, strikes: Strikes) -> list[float]:

@@ -7,7 +7,6 @@ import random
 import time
 from pathlib import Path
 
-import crashes
 import pytest
 from cancel_support import (
     HOST_SECONDS,
@@ -113,11 +112,6 @@ def test_hung_in_c_with_a_child_that_hears_no_signal(lab, tally):
     tally.trial(**found.counts())
     assert found.ok, found
     assert [status for _, status in events(lab, name)].count("CancelRequested") == 1
-
-
-@pytest.fixture
-def arm(monkeypatch, tmp_path):
-    return crashes.Arming(monkeypatch, tmp_path)
 
 
 @pytest.fixture

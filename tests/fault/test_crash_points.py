@@ -92,11 +92,6 @@ def target(lab):
     return Target(lab, name, calls)
 
 
-@pytest.fixture
-def arm(monkeypatch, tmp_path):
-    return crashes.Arming(monkeypatch, tmp_path)
-
-
 def chains():
     """Return all points, so many together as the supervisor forgives; where no call is repeated, among themselves."""
     quiet = [point for point in JOB if point.startswith(NOTHING_LEASED)]

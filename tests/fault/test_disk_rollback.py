@@ -34,11 +34,10 @@ def slow_lab(workspace_folder, monkeypatch):
     lab.close()
 
 
-def test_jobs_survive_kills_without_a_write_ahead_log(slow_lab, monkeypatch, tmp_path, tier, tally):
+def test_jobs_survive_kills_without_a_write_ahead_log(slow_lab, arm, tier, tally):
     lab = slow_lab
     assert (lab.root / "journal").read_text() == "delete\n"
     lab.deploy("crashing", crashes.SCRIPT.format(calls=str(lab.folder / "calls")), mini_batch_size=1)
-    arm = crashes.Arming(monkeypatch, tmp_path)
     for point in (*POINTS, *NIGHTLY) if tier == "nightly" else POINTS[2:3]:
         lab.compute(point.replace(".", "-").replace("_", "-"), idle=0)
         with arm(f"{point}=kill") as strikes:

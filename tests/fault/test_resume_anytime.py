@@ -8,7 +8,6 @@ import time
 from collections import Counter
 from pathlib import Path
 
-import crashes
 import pytest
 from cancel_support import STEADY, Campaign, cancel, canceled_within, events, names, scored
 from main_job_support import until
@@ -46,11 +45,6 @@ def rng(request: pytest.FixtureRequest) -> random.Random:
     seed = int(os.environ.get("BATCHMAGIC_SEED", time.time_ns() % 1_000_000))
     request.node.add_report_section("call", "seed", f"BATCHMAGIC_SEED={seed}")
     return random.Random(seed)
-
-
-@pytest.fixture
-def arm(monkeypatch, tmp_path):
-    return crashes.Arming(monkeypatch, tmp_path)
 
 
 @pytest.fixture
