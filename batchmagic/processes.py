@@ -35,7 +35,8 @@ class PackageCopy:
         self._folder = folder
         self._turn = threading.Lock()
         self._is_whole = False
-        threading.Thread(target=self._make_early, name="package-copy", daemon=True).start()
+        self._early = threading.Thread(target=self._make_early, name="package-copy", daemon=True)
+        self._early.start()
 
     def root(self) -> Path:
         """Return the folder to give to `python_environment`, as soon as the copy is whole.
@@ -51,6 +52,11 @@ class PackageCopy:
                 shutil.copytree(Path(__file__).resolve().parent, self._folder / __package__)
                 self._is_whole = True
         return self._folder
+
+    def remove(self) -> None:
+        """Remove the copy; nothing writes to it any more, and `root` is not to be called again."""
+        self._early.join()
+        shutil.rmtree(self._folder, ignore_errors=True)
 
     def _make_early(self) -> None:
         with contextlib.suppress(OSError):  # whoever needs it is told

@@ -138,6 +138,8 @@ class LocalInstances:
         for folder in (logs, scratch):
             folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         self._resources.callback(shutil.rmtree, scratch, ignore_errors=True)
+        package = PackageCopy(scratch / "package")
+        self._resources.callback(package.remove)
         return Launch(
             nthreads=self._nthreads,
             credentials=tls.issue(self._folder / "tls"),
@@ -147,7 +149,7 @@ class LocalInstances:
             on_gone=self._roster.gone,
             first=lambda: self.first_act,
             marker=marker.marker(self._folder),
-            package=PackageCopy(scratch / "package"),
+            package=package,
         )
 
     def _start_cluster(self, launch: Launch) -> None:

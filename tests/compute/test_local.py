@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import subprocess
+import threading
 import time
 from pathlib import Path
 
@@ -16,6 +17,7 @@ from compute_support import Events, tree, wait_until_gone
 from batchmagic.compute.interface import InstanceJoined, LeaveReason
 from batchmagic.compute.local import LocalInstances
 from batchmagic.errors import ComputeError
+from batchmagic.processes import PackageCopy
 
 
 def start_child_on(compute: LocalInstances, name: str, *, own_session: bool) -> int:
@@ -147,14 +149,14 @@ def test_worker_that_cannot_serve_is_told_of_with_its_exit(compute, events, tmp_
 
 
 def test_process_that_cannot_be_started_is_told_of_and_can_be_replaced(compute, events, tmp_path):
-    scratch = tmp_path / "compute" / "scratch"
-    aside = scratch.rename(tmp_path / "aside")
+    in_the_way = tmp_path / "compute" / "logs" / "i0.txt"
+    in_the_way.mkdir()
     compute.scale_to(1)
     left = events.next()
     assert left.reason is LeaveReason.FAILED
     assert "could not be started" in left.detail
 
-    aside.rename(scratch)
+    in_the_way.rmdir()
     compute.replace("i0")
     assert events.next().instance.name == "i0"
 
@@ -202,8 +204,14 @@ def test_worker_works_in_a_folder_of_its_own(compute, tmp_path):
 def test_start_removes_what_a_killed_host_left(tmp_path):
     (tmp_path / "scratch" / "i0-old").mkdir(parents=True)
     with LocalInstances(tmp_path, nthreads=1):
-        # Workers run the package that this host runs, also when another one is installed meanwhile.
-        assert [path.name for path in (tmp_path / "scratch").iterdir()] == ["package"]
+        assert not (tmp_path / "scratch" / "i0-old").exists()
+
+
+def test_copy_of_the_package_that_is_removed_while_it_is_made_does_not_come_back(tmp_path):
+    folder = tmp_path / "package"
+    PackageCopy(folder).remove()
+    assert not [t for t in threading.enumerate() if t.name == "package-copy"]
+    assert not folder.exists()
 
 
 def test_start_that_fails_says_why(tmp_path):
