@@ -5,7 +5,6 @@ from __future__ import annotations
 import shutil
 import time
 
-import psutil
 import pytest
 from main_job_support import until
 from oracle import examine
@@ -139,6 +138,7 @@ def test_a_job_of_crashing_mini_batches(new_lab, count, tally):
 
     until(look, 110 if count < 10_000 else 2900, of="the end")
     seconds = time.monotonic() - began
+    assert [p for p in host.children(recursive=True) if p.status() == "zombie"] == []
     good = range(0, count, 100)
     found = examine(lab, name, "".join(f"{n}\n" for n in good).encode(), user_failures=count - len(good))
     tally.trial(**found.counts())
@@ -160,4 +160,3 @@ def test_a_job_of_crashing_mini_batches(new_lab, count, tally):
     with (logs / "failed_files.csv").open() as file:
         assert sum(1 for _ in file) == 1 + count - len(good)
     assert len(lab.client.jobs.errors(name)) < 20
-    assert [p for p in psutil.Process(host.pid).children(recursive=True) if p.status() == "zombie"] == []
