@@ -3,6 +3,9 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
+# Azure's own packages stand beside ours: their pins and those of current MLflow exclude each other.
+AZURE := .venv-azure
+AZURE_READY := $(AZURE)/.ready
 # Much of the time goes by in waiting for processes, so two files of tests at a time cost nobody anything.
 SIDE_BY_SIDE := -n 2 --dist loadfile
 # Here they wait even more: a start of a host is one thread after the other.
@@ -33,6 +36,14 @@ $(READY): requirements.lock pyproject.toml
 	$(BIN)/uv pip install --quiet --python $(BIN)/python --no-deps --editable .
 	@touch $@
 
+$(AZURE_READY): requirements-azure.lock $(READY)
+	@rm -rf $(AZURE)
+	@$(BIN)/python -m venv --without-pip $(AZURE)
+	@$(BIN)/python -c "import sysconfig; print('import site; site.addsitedir(%r)' % sysconfig.get_path('purelib'))" \
+		> $$($(AZURE)/bin/python -c "import sysconfig; print(sysconfig.get_path('purelib'))")/beside.pth
+	$(BIN)/uv pip install --quiet --python $(AZURE)/bin/python --no-deps -r requirements-azure.lock
+	@touch $@
+
 demo: $(READY)
 	$(BIN)/python -m batchmagic.demo
 
@@ -42,10 +53,10 @@ lab: $(READY)
 notebooks: $(READY)
 	$(BIN)/python notebooks/store_outputs.py
 
-test: $(READY)
+test: $(READY) $(AZURE_READY)
 	$(BIN)/python -m pytest $(SIDE_BY_SIDE) -m "not slow and not fault"
 
-test-all: $(READY)
+test-all: $(READY) $(AZURE_READY)
 	$(BIN)/python -m pytest $(SIDE_BY_SIDE) -m "not nightly" --junit-xml=build/test-all.xml
 	$(BIN)/python docs/summarize_tests.py build/test-all.xml docs/status.md
 
@@ -79,4 +90,4 @@ screenshots: $(READY)
 	PYTHONPATH=tests/browser $(BIN)/python docs/take_screenshots.py docs/images
 
 clean:
-	rm -rf $(VENV) build demo-output .pytest_cache .mypy_cache .ruff_cache
+	rm -rf $(VENV) $(AZURE) build demo-output .pytest_cache .mypy_cache .ruff_cache
