@@ -21,6 +21,51 @@ class BatchDeploymentOutputAction(StrEnum):
     SUMMARY_ONLY = "summary_only"
 
 
+class InputOutputModes(StrEnum):
+    """How a job gets at its data; accepted, as local data is read where it is."""
+
+    MOUNT = "mount"
+    DOWNLOAD = "download"
+    UPLOAD = "upload"
+    RO_MOUNT = "ro_mount"
+    RW_MOUNT = "rw_mount"
+    EVAL_MOUNT = "eval_mount"
+    EVAL_DOWNLOAD = "eval_download"
+    DIRECT = "direct"
+
+
+class InputTypes(StrEnum):
+    """What a literal input is; a batch job has none, see `AssetTypes`."""
+
+    STRING = "string"
+    INTEGER = "integer"
+    NUMBER = "number"
+    BOOLEAN = "boolean"
+
+
+class ListViewType(StrEnum):
+    """Which of active and archived things are listed."""
+
+    ACTIVE_ONLY = "ActiveOnly"
+    ARCHIVED_ONLY = "ArchivedOnly"
+    ALL = "All"
+
+
+class JobType(StrEnum):
+    """What a job is: what an invoke returns is a pipeline, its one child a command."""
+
+    COMMAND = "command"
+    PIPELINE = "pipeline"
+
+
+class ModelType(StrEnum):
+    """What the files of a model are."""
+
+    CUSTOM = "CustomModel"
+    MLFLOW = "MLFlowModel"
+    TRITON = "TritonModel"
+
+
 class OutputFormat(StrEnum):
     """The form of the output file (not in Azure; its own form is ``azure``)."""
 
@@ -30,4 +75,13 @@ class OutputFormat(StrEnum):
     PARQUET = "parquet"
 
 
-__all__ = ["AssetTypes", "BatchDeploymentOutputAction", "OutputFormat"]
+__all__ = [
+    "AssetTypes",
+    "BatchDeploymentOutputAction",
+    "InputOutputModes",
+    "InputTypes",
+    "JobType",
+    "ListViewType",
+    "ModelType",
+    "OutputFormat",
+]

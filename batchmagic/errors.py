@@ -14,6 +14,9 @@
     │   ├── ResourceNotFoundError
     │   ├── ResourceExistsError
     │   ├── OutputExists
+    │   ├── NotSupported                a part of Azure's package that means nothing here
+    │   │   ├── AttributeNotSupported
+    │   │   └── ModuleNotSupported
     │   ├── StateError                  the object's state does not allow it
     │   └── InterpreterMissing          a deployment's interpreter has vanished
     ├── JobException                    the job failed
@@ -40,13 +43,12 @@ that fits it, and a `hint`: what to do next. Exceptions survive pickling.
 
 from __future__ import annotations
 
-import difflib
 from typing import TYPE_CHECKING, Any
+
+from batchmagic.words import abridged, an, suggestion
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
-
-_LONGEST = 80  # characters of a value that an error shows
 
 
 def _rebuild(cls: type[BatchMagicError], state: dict[str, Any]) -> BatchMagicError:
@@ -56,28 +58,17 @@ def _rebuild(cls: type[BatchMagicError], state: dict[str, Any]) -> BatchMagicErr
     return error
 
 
-def _suggest(word: object, known: Iterable[str]) -> str:
-    names = list(known)
-    found = difflib.get_close_matches(str(word), names, n=1, cutoff=0.6)
-    if found:
-        return f"Did you mean {found[0]!r}?"
-    return f"Known: {', '.join(names[:8])}." if names else ""
-
-
-def _an(kind: str) -> str:
-    return kind if kind == "data" else f"{'an' if kind[0] in 'aeiou' else 'a'} {kind}"
-
-
 class BatchMagicError(Exception):
     """Something went wrong in batchmagic."""
 
     code = "error"
     status = 500
+    way_out = ""  # what to do next, where nothing better can be said
 
     def __init__(self, message: str | None = None, *, target: str | None = None, hint: str = "") -> None:
         self.message = message or " ".join((type(self).__doc__ or "").split("\n\n")[0].split())
         self.target = target
-        self.hint = hint
+        self.hint = hint or self.way_out
         super().__init__(self.message)
 
     def __str__(self) -> str:
@@ -113,11 +104,7 @@ class ValidationException(UsageError):
     ) -> None:
         self.field = field
         self.value = value
-        shown = repr(value)
-        if len(shown) > _LONGEST:
-            # Of a path, both ends tell something.
-            shown = f"{shown[: _LONGEST // 2]}…{shown[-_LONGEST // 2 + 1 :]}"
-        super().__init__(message or f"{field}: {shown} {reason}.", target=field, hint=hint)
+        super().__init__(message or f"{field}: {abridged(repr(value))} {reason}.", target=field, hint=hint)
 
 
 class UnknownField(ValidationException):
@@ -126,7 +113,7 @@ class UnknownField(ValidationException):
     code = "unknown_field"
 
     def __init__(self, *, field: str, owner: str, known: Iterable[str] = ()) -> None:
-        super().__init__(f"{owner} has no field {field!r}.", field=field, hint=_suggest(field, known))
+        super().__init__(f"{owner} has no field {field!r}.", field=field, hint=suggestion(field, known))
 
 
 class InvalidName(ValidationException):
@@ -138,7 +125,7 @@ class InvalidName(ValidationException):
         super().__init__(
             field="name",
             value=name,
-            reason=f"cannot be the name of {_an(kind)}",
+            reason=f"cannot be the name of {an(kind)}",
             hint=f"Use {rule}.",
         )
 
@@ -202,9 +189,8 @@ class ResourceNotFoundError(UsageError):
         known: Iterable[str] = (),
         hint: str = "",
     ) -> None:
-        super().__init__(
-            message or f"There is no {kind} {str(name)!r}.", target=kind, hint=hint or _suggest(name, known)
-        )
+        message = message or f"There is no {kind} {str(name)!r}."
+        super().__init__(message, target=kind, hint=hint or suggestion(name, known))
 
 
 class ResourceExistsError(UsageError):
@@ -219,13 +205,27 @@ class OutputExists(UsageError):
 
     code = "output_exists"
     status = 409
+    way_out = "Choose another output_file_name or output path, or pass --overwrite."
 
     def __init__(self, *, path: str) -> None:
-        super().__init__(
-            f"The output {path!r} exists already.",
-            target="output",
-            hint="Choose another output_file_name or output path, or pass --overwrite.",
-        )
+        super().__init__(f"The output {path!r} exists already.", target="output")
+
+
+class NotSupported(UsageError):
+    """A part of Azure's package means nothing here."""
+
+    code = "not_supported"
+
+    def __init__(self, *, name: str, reason: str, hint: str = "") -> None:
+        super().__init__(f"{name} is not part of batchmagic: {reason}.", target=name, hint=hint)
+
+
+class AttributeNotSupported(NotSupported, AttributeError):
+    """An attribute of Azure's package means nothing here."""
+
+
+class ModuleNotSupported(NotSupported, ModuleNotFoundError):
+    """A module of Azure's package, or a name in one, means nothing here."""
 
 
 class StateError(UsageError):
@@ -240,14 +240,11 @@ class InterpreterMissing(UsageError):
 
     code = "interpreter_missing"
     status = 409
+    way_out = "Deploy again from where it shall run; a job of it resumes with --deployment-version latest."
 
     def __init__(self, *, executable: str) -> None:
-        super().__init__(
-            f"The deployment's interpreter {executable!r} does not exist any more.",
-            target="interpreter",
-            hint="Deploy again from the environment that it shall run in; a job that it was to score resumes with "
-            "--deployment-version latest.",
-        )
+        message = f"The deployment's interpreter {executable!r} does not exist any more."
+        super().__init__(message, target="interpreter")
 
 
 class JobException(BatchMagicError):
@@ -286,22 +283,21 @@ class StoreCorrupted(WorkspaceError):
     """A database of the workspace is damaged."""
 
     code = "store_corrupted"
-
-    _WAY_OUT = (
+    way_out = (
         "Nothing was changed. Restore it from a copy that `batchmagic backup` made, "
         "or move the file away to begin anew."
     )
 
     def __init__(self, *, path: str, reason: str) -> None:
         self.path, self.reason = path, reason
-        super().__init__(f"{path} is damaged ({reason}).", target="workspace", hint=self._WAY_OUT)
+        super().__init__(f"{path} is damaged ({reason}).", target="workspace")
 
 
 class JobCorrupted(StoreCorrupted):
     """A file that a job needs to go on is damaged or gone."""
 
     code = "job_corrupted"
-    _WAY_OUT = (
+    way_out = (
         "Nothing was changed. Restore the job's folder from a copy that `batchmagic backup` made, "
         "or delete the job and invoke again."
     )
@@ -319,13 +315,11 @@ class SchemaTooNew(WorkspaceError):
 
     code = "schema_too_new"
     status = 409
+    way_out = "Upgrade batchmagic, or use another workspace."
 
     def __init__(self, *, path: str, found: int, supported: int) -> None:
-        super().__init__(
-            f"{path} has schema {found}; this batchmagic writes schemas up to {supported}.",
-            target="workspace",
-            hint="Upgrade batchmagic, or use another workspace.",
-        )
+        message = f"{path} has schema {found}; this batchmagic writes schemas up to {supported}."
+        super().__init__(message, target="workspace")
 
 
 class WorkspaceMoved(WorkspaceError):
@@ -333,13 +327,15 @@ class WorkspaceMoved(WorkspaceError):
 
     code = "workspace_moved"
     status = 409
+    way_out = (
+        "Nothing is written there. Open the workspace where it is now (a notebook: restart its kernel there)."
+    )
 
     def __init__(self, *, path: str) -> None:
-        super().__init__(
-            f"{path} is not the file any more that was opened: its folder was moved, removed or replaced.",
-            target="workspace",
-            hint="Nothing is written there. Open the workspace where it is now (a notebook: restart its kernel there).",
+        message = (
+            f"{path} is not the file any more that was opened: its folder was moved, removed or replaced."
         )
+        super().__init__(message, target="workspace")
 
 
 class DiskError(WorkspaceError):

@@ -2,13 +2,39 @@
 
 from __future__ import annotations
 
+import difflib
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
 
 _BRISK = 10
+_LONGEST = 80
 _THOUSAND = 1000
 _MANY_MINUTES, _MANY_HOURS = 90, 48
 _MINUTE, _HOUR = 60, 3600
+
+
+def abridged(text: str) -> str:
+    """Return a text without its middle if it is long: of a path, both ends tell something."""
+    half = _LONGEST // 2
+    return f"{text[:half]}…{text[1 - half :]}" if len(text) > _LONGEST else text
+
+
+def suggestion(word: object, known: Iterable[str]) -> str:
+    """Return a sentence with the known word that `word` may stand for, else with what is known."""
+    names = list(known)
+    found = difflib.get_close_matches(str(word), names, n=1, cutoff=0.6)
+    if found:
+        return f"Did you mean {found[0]!r}?"
+    return f"Known: {', '.join(names[:8])}." if names else ""
+
+
+def an(kind: str) -> str:
+    """Return a kind of thing with its article."""
+    return kind if kind == "data" else f"{'an' if kind[0] in 'aeiou' else 'a'} {kind}"
 
 
 def clock(seconds: float) -> str:

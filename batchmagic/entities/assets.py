@@ -102,6 +102,9 @@ class Environment(Resource):
                 )
         return super()._fold(values)
 
+    def validate(self) -> None:  # type: ignore[override]  # pydantic's, which it has given up
+        """Pass: a definition is checked when it is made, and whenever it is changed."""
+
     @model_validator(mode="after")
     def _image_or_build(self) -> Self:
         if self.image is not None and self.build is not None:

@@ -13,6 +13,7 @@ from typing import IO, TYPE_CHECKING, Any, ClassVar, Generic, Self, TypeVar, cas
 import pydantic
 from pydantic import BaseModel, ConfigDict, PrivateAttr, model_serializer, model_validator
 
+from batchmagic.entities.foreign import is_foreign, taken_over
 from batchmagic.entities.problems import carried, raise_first
 from batchmagic.entities.references import relocated
 from batchmagic.entities.yaml_source import Document, write_yaml
@@ -121,9 +122,11 @@ class Entity(BaseModel, metaclass=_EntityType):
     @classmethod
     def _intake(cls, values: Any, info: pydantic.ValidationInfo) -> Any:
         assigned = isinstance(info.context, dict) and info.context.get("assigned") is cls
+        known = cls.known_keys()
+        if is_foreign(values):
+            values = taken_over(values, known)
         if assigned or not isinstance(values, Mapping):
             return values
-        known = cls.known_keys()
         for key in values:
             if key not in known:
                 shown = sorted(key for key in known if not key.startswith("$"))
@@ -282,6 +285,11 @@ class Resource(Entity):
     def id(self) -> str | None:
         """Its identifier in the workspace; None until it is stored."""
         return self._origin.id
+
+    @property
+    def base_path(self) -> str:
+        """The folder that relative paths of the definition are seen from."""
+        return str(Path.cwd())
 
     @property
     def creation_context(self) -> CreationContext:

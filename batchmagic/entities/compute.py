@@ -53,6 +53,17 @@ class AmlCompute(Resource):
     ssh_settings: AnyMap | None = Field(None, description="Accepted; without meaning here")
     enable_node_public_ip: bool = Field(True, description="Accepted; without meaning here")  # noqa: FBT003
 
+    @property
+    def created_on(self) -> str | None:
+        """When it was made, as ISO 8601; None until it is stored."""
+        when = self.creation_context.created_at
+        return None if when is None else when.isoformat()
+
+    @property
+    def provisioning_errors(self) -> str | None:
+        """None: a definition is stored or refused at once."""
+        return None
+
     @model_validator(mode="after")
     def _min_to_max(self) -> Self:
         if self.min_instances > self.max_instances:

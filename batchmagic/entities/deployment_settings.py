@@ -77,7 +77,36 @@ class BatchRetrySettings(Entity):
     timeout: Seconds | None = Field(None, description="Seconds that one run(mini_batch) may take")
 
 
-class CodeConfiguration(Entity):
+class _Mapped(Entity):
+    """A part whose fields can be read and set as those of a dictionary, too."""
+
+    def keys(self) -> list[str]:
+        """Return the names of the fields that are set."""
+        return list(parts(self) or {})
+
+    def values(self) -> list[Any]:
+        """Return the values of the fields that are set."""
+        return list((parts(self) or {}).values())
+
+    def items(self) -> list[tuple[str, Any]]:
+        """Return names and values of the fields that are set."""
+        return list((parts(self) or {}).items())
+
+    def get(self, key: str, default: Any = None) -> Any:
+        """Return the value of a field, `default` if it is not set."""
+        return (parts(self) or {}).get(key, default)
+
+    def has_key(self, key: str) -> bool:
+        """Return whether a field is set."""
+        return key in self.keys()
+
+    def update(self, *others: Any, **values: Any) -> None:
+        """Set fields."""
+        for name, value in dict(*others, **values).items():
+            setattr(self, name, value)
+
+
+class CodeConfiguration(_Mapped):
     """The folder of the scoring script, and the script in it."""
 
     _positional: ClassVar[tuple[str, ...]] = ("code", "scoring_script")
@@ -117,7 +146,7 @@ def entwine(one: _Twin, other: _Twin) -> None:
     other.__dict__["instance_count"] = one.instance_count
 
 
-class ResourceConfiguration(_Twin):
+class ResourceConfiguration(_Mapped, _Twin):
     """What a job of the deployment holds of its compute."""
 
     instance_type: Text | None = Field(None, description="A label; nothing local depends on it")

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Any, ClassVar
+import os
+from pathlib import Path
+from typing import IO, Any, ClassVar
+from urllib.parse import unquote, urlsplit
 
 from pydantic import Field
 
@@ -52,6 +55,33 @@ class BatchJob(Entity):
     tags: dict[str, str] = Field(default_factory=dict)
     properties: dict[str, str] = Field(default_factory=dict)
     services: dict[str, Any] = Field(default_factory=dict)
+
+    @property
+    def base_path(self) -> str:
+        """The working directory."""
+        return str(Path.cwd())
+
+    @property
+    def studio_url(self) -> str | None:
+        """Where the job can be looked at: its folder, as a ``file:`` address."""
+        studio = self.services.get("Studio") or {}
+        return studio.get("endpoint")
+
+    @property
+    def log_files(self) -> dict[str, str]:
+        """The job's logs: path inside the job's folder to address."""
+        if self.studio_url is None:
+            return {}
+        folder = Path(unquote(urlsplit(self.studio_url).path))
+        found = sorted(path for path in (folder / "logs").rglob("*") if path.is_file())
+        return {path.relative_to(folder).as_posix(): path.as_uri() for path in found}
+
+    def dump(self, dest: str | os.PathLike[str] | IO[str]) -> None:
+        """Write what is known of the job as YAML."""
+        if isinstance(dest, str | os.PathLike):
+            Path(dest).write_text(str(self), encoding="utf-8")
+        else:
+            dest.write(str(self))
 
     def _shape(self, values: dict[str, Any]) -> dict[str, Any]:
         context = values["creation_context"].items()

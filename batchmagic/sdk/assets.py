@@ -10,7 +10,9 @@ from batchmagic.entities import Data, Environment, Listing, Model
 from batchmagic.entities.references import parse_reference
 from batchmagic.errors import InputError, ResourceExistsError
 from batchmagic.sdk.given import entity_of
+from batchmagic.sdk.listed import view_of
 from batchmagic.sdk.pollers import LROPoller, finished
+from batchmagic.sdk.refusals import Refusing
 
 if TYPE_CHECKING:
     import os
@@ -20,7 +22,7 @@ if TYPE_CHECKING:
 A = TypeVar("A", Model, Data, Environment)
 
 
-class AssetOperations(Generic[A]):
+class AssetOperations(Refusing, Generic[A]):
     """What the three kinds of asset have in common."""
 
     def __init__(self, session: Session, kind: str) -> None:
@@ -46,11 +48,10 @@ class AssetOperations(Generic[A]):
         Parameters
         ----------
         list_view_type
-            ``ActiveOnly`` (unless given), or ``All`` for archived ones too.
+            ``ActiveOnly`` (unless given), ``ArchivedOnly``, or ``All``.
         """
         ws = self._session.peek()
-        archived = list_view_type is not None and list_view_type.lower() in {"all", "archivedonly"}
-        found = ws.assets.list(self._kind, name, archived=archived) if ws else []
+        found = ws.assets.list(self._kind, name, archived=view_of(list_view_type)) if ws else []
         nothing = "No data yet." if self._kind == "data" else f"No {self._kind}s yet."
         return Listing([cast("A", asset) for asset in found], kind=self._kind, nothing=nothing)
 
@@ -76,6 +77,14 @@ class ModelOperations(AssetOperations[Model]):
 
     def __init__(self, session: Session) -> None:
         super().__init__(session, "model")
+
+    def list(
+        self, name: str | None = None, stage: str | None = None, *, list_view_type: str | None = None
+    ) -> Listing[Model]:
+        """Return what `AssetOperations.list` returns; `stage` leaves only models with that label."""
+        found = super().list(name, list_view_type=list_view_type)
+        kept = [model for model in found if stage is None or model.stage == stage]
+        return Listing(kept, kind=found.kind, nothing=found.nothing)
 
     def create_or_update(self, model: Model) -> Model:
         """Copy the model's files and return the version as it is stored."""

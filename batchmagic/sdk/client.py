@@ -6,6 +6,7 @@ import os
 from typing import TYPE_CHECKING, Any, Self
 
 from batchmagic.errors import ValidationException
+from batchmagic.sdk.refusals import Refusing
 from batchmagic.sdk.session import Session
 
 if TYPE_CHECKING:
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
     from batchmagic.sdk.workspaces import DatastoreOperations, WorkspaceOperations
 
 
-class MLClient:
+class MLClient(Refusing):
     """A client of one workspace.
 
     Nothing is opened before the first operation, and nothing is made before the first one that writes.

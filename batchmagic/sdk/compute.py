@@ -5,14 +5,16 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from batchmagic.entities import AmlCompute, Listing
+from batchmagic.entities.fields import squeezed
 from batchmagic.sdk.given import entity_of
 from batchmagic.sdk.pollers import LROPoller, finished
+from batchmagic.sdk.refusals import Refusing
 
 if TYPE_CHECKING:
     from batchmagic.sdk.session import Session
 
 
-class ComputeOperations:
+class ComputeOperations(Refusing):
     """Computes by name; `local` is always there."""
 
     def __init__(self, session: Session) -> None:
@@ -35,13 +37,14 @@ class ComputeOperations:
         """
         return self._session.read().computes.get(name)
 
-    def list(self) -> Listing[AmlCompute]:
-        """Return all computes by name."""
+    def list(self, *, compute_type: str | None = None) -> Listing[AmlCompute]:
+        """Return all computes by name, which are of the one type ``amlcompute``."""
         ws = self._session.peek()
         nothing = "No workspace yet; every workspace has the compute local."
-        return Listing(ws.computes.list() if ws else [], kind="compute", nothing=nothing)
+        wanted = compute_type is None or squeezed(compute_type) == "amlcompute"
+        return Listing(ws.computes.list() if ws and wanted else [], kind="compute", nothing=nothing)
 
-    def begin_delete(self, name: str) -> LROPoller[None]:
+    def begin_delete(self, name: str, *, action: str = "Delete") -> LROPoller[None]:  # noqa: ARG002 - Azure's
         """Remove the compute.
 
         Raises

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from batchmagic.entities.foreign import is_foreign, taken_over
 from batchmagic.errors import ValidationException
 
 if TYPE_CHECKING:
@@ -25,8 +26,8 @@ def entity_of(kind: type[E], given: Any) -> E:
         return given.model_copy(deep=True)
     if isinstance(given, Mapping):
         return kind.from_dict(given)
-    if hasattr(given, "_to_dict") and type(given).__module__.startswith("azure."):
-        return kind.from_dict(given._to_dict())  # noqa: SLF001 - Azure has no public name for it
+    if is_foreign(given):
+        return kind.from_dict(taken_over(given, kind.known_keys()))
     raise ValidationException(
         field=kind.__name__, value=given, reason=f"is no {kind.__name__}", hint=f"Pass a {kind.__name__}."
     )

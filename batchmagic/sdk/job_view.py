@@ -25,6 +25,8 @@ def job_of(ws: Workspace, record: JobRecord) -> BatchJob:
         display_name=record.display_name or record.name,
         type="pipeline",
         **_common(record),
+        description=record.labels.get("description"),
+        tags=dict(record.labels.get("tags", {})),
         inputs={"input": {"type": spec.input_type, "path": spec.input_reference}},
         outputs={"score": {"type": "uri_folder", "path": str(output_folder(ws, record))}},
         services={"Studio": {"endpoint": folder.as_uri(), "type": "Studio"}},

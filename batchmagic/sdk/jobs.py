@@ -6,13 +6,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from batchmagic.entities import Listing
-from batchmagic.errors import StateError, ValidationException
+from batchmagic.errors import StateError
 from batchmagic.sdk import follow
 from batchmagic.sdk.download import download
 from batchmagic.sdk.error_report import error_frame
 from batchmagic.sdk.job_view import child_of, job_of
+from batchmagic.sdk.listed import view_of
 from batchmagic.sdk.logs import find_log
-from batchmagic.sdk.pollers import LROPoller
+from batchmagic.sdk.pollers import LROPoller, finished
+from batchmagic.sdk.refusals import Refusing
 from batchmagic.sdk.results import read_result
 from batchmagic.sdk.resume import resume
 from batchmagic.sdk.sparse import read_text
@@ -32,7 +34,7 @@ if TYPE_CHECKING:
     from batchmagic.workspace.ledger_errors import ErrorGroup
 
 
-class JobOperations:
+class JobOperations(Refusing):
     """Jobs by name; the name of a job's child, and the beginning of a name that fits one job only, are as good."""
 
     def __init__(self, session: Session) -> None:
@@ -55,7 +57,7 @@ class JobOperations:
         self,
         *,
         parent_job_name: str | None = None,
-        list_view_type: str | None = None,  # noqa: ARG002 - Azure's; jobs are not archived here
+        list_view_type: str | None = None,
         max_results: int | None = None,
     ) -> Listing[BatchJob]:
         """Return jobs, newest first.
@@ -64,11 +66,14 @@ class JobOperations:
         ----------
         parent_job_name
             Return the one child of this job, which owns the logs and the output.
+        list_view_type
+            ``ActiveOnly`` (unless given), ``ArchivedOnly``, or ``All``.
         """
         if parent_job_name is not None:
             return Listing([child_of(self._session.read(), self._session.job(parent_job_name))], kind="job")
         ws = self._session.peek()
-        records = ws.jobs.list(limit=max_results) if ws else []
+        archived = view_of(list_view_type)
+        records = ws.jobs.list(limit=max_results, archived=archived) if ws else []
         self._session.look_after(records)
         jobs = [job_of(ws, record) for record in records] if ws else []
         return Listing(jobs, kind="job", nothing="No jobs yet.")
@@ -205,6 +210,43 @@ class JobOperations:
         )
         return job_of(self._session.read(), record)
 
+    def update(
+        self,
+        name: str,
+        *,
+        display_name: str | None = None,
+        description: str | None = None,
+        tags: Mapping[str, str] | None = None,
+        properties: Mapping[str, str] | None = None,
+    ) -> BatchJob:
+        """Change what is written on the job and return it; tags and properties are added to those that it has."""
+        record = self._session.job(name)
+        self._session.read().jobs.label(
+            record.name,
+            display_name=display_name,
+            description=description,
+            tags=tags,
+            properties=properties,
+        )
+        return self.get(record.name)
+
+    def archive(self, name: str) -> None:
+        """Leave the job out of lists; whatever it does goes on."""
+        self._session.read().jobs.label(self._session.job(name).name, archived=True)
+
+    def restore(self, name: str) -> None:
+        """Undo `archive`."""
+        self._session.read().jobs.label(self._session.job(name).name, archived=False)
+
+    def show_services(self, name: str, node_index: int = 0) -> dict[str, Any]:  # noqa: ARG002 - Azure's
+        """Return where the job can be looked at: its folder."""
+        return dict(self.get(name).services)
+
+    def begin_delete(self, name: str) -> LROPoller[None]:
+        """Do what `delete` does, with a poller for a result."""
+        self.delete(name)
+        return finished(None)
+
     def delete(self, name: str) -> None:
         """Remove the job with its folder, logs and secrets; an output elsewhere stays.
 
@@ -221,18 +263,3 @@ class JobOperations:
                 hint="Cancel it first, and wait for its end.",
             )
         self._session.read().jobs.delete(record.name)
-
-    def create_or_update(self, job: BatchJob) -> BatchJob:
-        """Refuse: a batch job comes from an invoke.
-
-        Raises
-        ------
-        ValidationException
-            Always.
-        """
-        raise ValidationException(
-            field="job",
-            value=getattr(job, "name", job),
-            reason="cannot be made directly",
-            hint="Use batch_endpoints.invoke.",
-        )

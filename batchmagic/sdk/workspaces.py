@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from batchmagic.sdk.places import DEFAULT_STORE, Datastore, datastore
+from batchmagic.sdk.refusals import Refusing
 
 if TYPE_CHECKING:
     from batchmagic.sdk.session import Session
@@ -21,7 +22,7 @@ class WorkspaceInfo:
     id: str = ""
 
 
-class WorkspaceOperations:
+class WorkspaceOperations(Refusing):
     """The one workspace of the client."""
 
     def __init__(self, session: Session, name: str | None = None, resource_group: str | None = None) -> None:
@@ -39,22 +40,22 @@ class WorkspaceOperations:
             id=str(root),
         )
 
-    def list(self) -> list[WorkspaceInfo]:
-        """Return the workspace, if there is one."""
+    def list(self, *, scope: str | None = None, filtered_kinds: Any = None) -> list[WorkspaceInfo]:  # noqa: ARG002
+        """Return the workspace, if there is one; the arguments are labels."""
         return [self.get()] if self._session.peek() else []
 
 
-class DatastoreOperations:
+class DatastoreOperations(Refusing):
     """The workspace's own datastore, under the name that Azure gives its default one."""
 
     def __init__(self, session: Session) -> None:
         self._session = session
 
-    def get_default(self) -> Datastore:
+    def get_default(self, *, include_secrets: bool = False) -> Datastore:  # noqa: ARG002 - it has none
         """Return the default datastore."""
         return self.get(DEFAULT_STORE)
 
-    def get(self, name: str) -> Datastore:
+    def get(self, name: str, *, include_secrets: bool = False) -> Datastore:  # noqa: ARG002
         """Return the datastore.
 
         Raises
@@ -64,6 +65,6 @@ class DatastoreOperations:
         """
         return datastore(self._session.read(), name)
 
-    def list(self) -> list[Datastore]:
+    def list(self, *, include_secrets: bool = False) -> list[Datastore]:  # noqa: ARG002
         """Return the datastores."""
         return [self.get_default()] if self._session.peek() else []

@@ -177,11 +177,11 @@ def change_body(connection: Connection, found: AssetRecord, body: dict[str, Any]
         )
 
 
-def newest_of_each(kind: str, *, archived: bool) -> ColumnElement[bool]:
+def newest_of_each(kind: str, *, archived: bool | None) -> ColumnElement[bool]:
     """Return the condition for the newest version of every name; anonymous ones are left out."""
     newest = select(func.max(assets.c.seq)).where(assets.c.kind == kind, ~assets.c.anonymous)
-    if not archived:
-        newest = newest.where(~assets.c.archived)
+    if archived is not None:
+        newest = newest.where(assets.c.archived == archived)
     return assets.c.seq.in_(newest.group_by(assets.c.name))
 
 

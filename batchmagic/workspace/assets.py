@@ -145,18 +145,18 @@ class AssetStore:
         with self._database.read() as connection:
             return rows.find(connection, kind, name, version, label)
 
-    def list(self, kind: str, name: str | None = None, *, archived: bool = False) -> list[Asset]:
+    def list(self, kind: str, name: str | None = None, *, archived: bool | None = False) -> list[Asset]:
         """Return the newest version of every name, or all versions of `name`, newest first.
 
         Parameters
         ----------
         archived
-            Archived versions too.
+            Only archived versions, only others, or (None) both.
         """
         return [found.entity(self._root) for found in self.records(kind, name, archived=archived)]
 
     def records(
-        self, kind: str, name: str | None = None, *, archived: bool = False
+        self, kind: str, name: str | None = None, *, archived: bool | None = False
     ) -> builtins.list[AssetRecord]:
         """Return what the workspace knows of the assets that `list` would return."""
         query = select(assets).where(assets.c.kind == rows.known_kind(kind)).order_by(assets.c.seq.desc())
@@ -168,8 +168,8 @@ class AssetStore:
                 .order_by(None)
                 .order_by(assets.c.name)
             )
-        if not archived:
-            query = query.where(~assets.c.archived)
+        if archived is not None:
+            query = query.where(assets.c.archived == archived)
         with self._database.read() as connection:
             return [rows.record(row) for row in connection.execute(query)]
 

@@ -57,6 +57,8 @@ class JobRecord:
         Why the run failed: ``{"code", "message", …}``.
     folder
         Logs, ledger and outputs.
+    labels
+        ``description``, ``tags`` and ``properties`` that people gave it, where they did.
     """
 
     name: str
@@ -72,6 +74,7 @@ class JobRecord:
     error: dict[str, Any] | None
     display_name: str | None
     folder: Path
+    labels: dict[str, Any]
 
     @property
     def child_name(self) -> str:
@@ -80,8 +83,8 @@ class JobRecord:
 
     @property
     def properties(self) -> dict[str, str]:
-        """What the caller attached to the job."""
-        return self.spec.properties
+        """What the caller attached to the job, and what was attached later."""
+        return {**self.spec.properties, **self.labels.get("properties", {})}
 
 
 def record(row: Row[Any], folder: Path) -> JobRecord:
@@ -102,6 +105,7 @@ def record(row: Row[Any], folder: Path) -> JobRecord:
         error=row.error,
         display_name=row.display_name,
         folder=folder / row.name,
+        labels=row.labels or {},
     )
 
 

@@ -16,6 +16,7 @@ from batchmagic.workspace import job_records as rows
 from batchmagic.workspace.claims import ClaimStore
 from batchmagic.workspace.folders import move_away, private_folder, remove_tree
 from batchmagic.workspace.garbage import TRASH, collect
+from batchmagic.workspace.job_labels import relabel
 from batchmagic.workspace.records import now, refuse_twin
 from batchmagic.workspace.redaction import redact
 from batchmagic.workspace.tables import jobs
@@ -126,6 +127,8 @@ class JobStore:
         deployment: str | None = None,
         statuses: Iterable[JobStatus] | None = None,
         limit: int | None = None,
+        *,
+        archived: bool | None = None,
     ) -> list[JobRecord]:
         """Return the jobs to which all that is given applies, newest first."""
         query = select(jobs).order_by(jobs.c.seq.desc()).limit(limit)
@@ -133,6 +136,8 @@ class JobStore:
             query = query.where(jobs.c.endpoint == endpoint)
         if deployment is not None:
             query = query.where(jobs.c.deployment == deployment)
+        if archived is not None:
+            query = query.where(jobs.c.archived == archived)
         if statuses is not None:
             query = query.where(jobs.c.status.in_([status.value for status in statuses]))
         return self._all(query)
@@ -204,6 +209,11 @@ class JobStore:
                 # Before the commit: nothing of a run that is over would come back to do it.
                 self._secrets.delete(changed.name)
         return changed
+
+    def label(self, name: str, **changes: Any) -> None:
+        """Change what is written on the job; see `relabel`."""
+        with self._database.write() as connection:
+            relabel(connection, rows.find(connection, name), changes)
 
     def set_detail(self, name: str, detail: str, *, claim: Claim | None = None) -> None:
         """Say in words what the job does or waits for."""
@@ -371,13 +381,8 @@ class JobStore:
 
 
 def _columns(spec: JobSpec) -> dict[str, Any]:
-    return {
-        "endpoint": spec.endpoint,
-        "deployment": spec.deployment,
-        "compute": spec.compute,
-        "code_dir": spec.code_dir,
-        "model_dir": spec.model_dir,
-    }
+    own = ("endpoint", "deployment", "compute", "code_dir", "model_dir")
+    return {name: getattr(spec, name) for name in own}
 
 
 def _by_key(connection: Connection, key: str | None) -> Row[Any] | None:

@@ -131,6 +131,8 @@ jobs = Table(
     Column("created_at", Float, nullable=False),
     Column("started_at", Float),
     Column("ended_at", Float),
+    Column("labels", JSON(none_as_null=True)),
+    Column("archived", Boolean, nullable=False, server_default="0"),
     Index("jobs_by_name", "name", unique=True),
     Index("jobs_by_compute", "compute", "status"),
     Index("jobs_by_endpoint", "endpoint", "deployment"),

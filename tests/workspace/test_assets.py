@@ -261,7 +261,7 @@ def test_archived_versions_are_left_out_until_restored(ws, model_folder):
     assert ws.assets.get("model", "heart").version == "1"
     assert ws.assets.get("model", "heart", "2").version == "2"
     assert [model.version for model in ws.assets.list("model", "heart")] == ["1"]
-    assert [model.version for model in ws.assets.list("model", "heart", archived=True)] == ["2", "1"]
+    assert [model.version for model in ws.assets.list("model", "heart", archived=None)] == ["2", "1"]
     ws.assets.archive("model", "heart")
     assert ws.assets.list("model") == []
     with pytest.raises(ResourceNotFoundError, match="archived"):

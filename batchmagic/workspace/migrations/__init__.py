@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from batchmagic.workspace.migrations import m0002_job_events, m0003_claim_place
+from batchmagic.workspace.migrations import m0002_job_events, m0003_claim_place, m0004_job_labels
 
 if TYPE_CHECKING:
     from batchmagic.workspace.database import Migration
@@ -17,4 +17,5 @@ if TYPE_CHECKING:
 MIGRATIONS: tuple[Migration, ...] = (
     (m0002_job_events.NUMBER, m0002_job_events.STEPS),
     (m0003_claim_place.NUMBER, m0003_claim_place.STEPS),
+    (m0004_job_labels.NUMBER, m0004_job_labels.STEPS),
 )
