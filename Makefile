@@ -21,7 +21,7 @@ help:
 	@echo "make fault     kills, full disks and broken code, with a table of what was lost (6 minutes)"
 	@echo "make fault-nightly  the same at length, for docs/reliability.md"
 	@echo "make check     lint, format, types"
-	@echo "make reference docs/reference.md, from the grammar"
+	@echo "make reference docs/reference.md and the table of docs/azure.md"
 	@echo "make bench     throughput against bare Dask and multiprocessing"
 	@echo "make notebooks run the notebooks and store them with their outputs"
 	@echo "make screenshots  the pictures in docs/images, in both themes (needs chromium)"
@@ -80,8 +80,9 @@ format: $(READY)
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
-reference: $(READY)
+reference: $(READY) $(AZURE_READY)
 	$(BIN)/python docs/write_reference.py
+	$(AZURE)/bin/python docs/write_azure_table.py docs/azure.md
 
 bench: $(READY)
 	$(BIN)/python -m benchmarks.run
