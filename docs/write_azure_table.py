@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 import batchmagic
 from batchmagic import constants, entities
 from batchmagic.azure.names import home_of, names_of
+from batchmagic.sdk.pollers import LROPoller
 from batchmagic.sdk.refusals import REFUSED
 
 if TYPE_CHECKING:
@@ -79,6 +80,10 @@ def table() -> str:
     for name in ENTITIES:
         theirs = getattr(importlib.import_module("azure.ai.ml.entities"), name)
         sections.append((f"`{name}`", list(_entity(getattr(entities, name), theirs))))
+    pollers = importlib.import_module("azure.core.polling")
+    sections.append(("Pollers: `LROPoller`", list(_members(LROPoller, pollers.LROPoller))))
+    paging = importlib.import_module("azure.core.paging")
+    sections.append(("Lists: `ItemPaged`", list(_members(entities.Listing, paging.ItemPaged))))
     sections.append(("`MLClient`", list(_members(batchmagic.MLClient, real.MLClient))))
     for name in OPERATIONS:
         home = home_of("azure.ai.ml.operations", name)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, SupportsIndex, TypeVar, overload
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Iterator
 
     from batchmagic.entities.base import Entity
 
@@ -30,6 +30,18 @@ class Listing(list[T]):
         super().__init__(items)
         self.kind = kind
         self.nothing = nothing
+        self._rest: Iterator[T] | None = None
+
+    def __next__(self) -> T:
+        """Return the next item, as Azure's lists do, which are read once."""
+        self._rest = self._rest or iter(self)
+        return next(self._rest)
+
+    next = __next__
+
+    def by_page(self, continuation_token: str | None = None) -> Iterator[Iterator[T]]:  # noqa: ARG002 - Azure's
+        """Return the pages, of which there is one."""
+        yield iter(self)
 
     @overload
     def __getitem__(self, index: SupportsIndex) -> T: ...

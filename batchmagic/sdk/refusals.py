@@ -14,6 +14,8 @@ _STORE = "the workspace has one datastore, a folder of its own"
 _MOUNT = "local data is read where it is"
 _SCALES = "instances come with work and leave when they are idle"
 
+_POLLER = "there is no service to poll: an operation ends here, or in its job"
+
 REFUSED: dict[str, dict[str, str]] = {
     "MLClient": {
         "azure_openai_deployments": _BATCH,
@@ -56,6 +58,11 @@ REFUSED: dict[str, dict[str, str]] = {
         "list_usage": _CLOUD,
     },
     "DatastoreOperations": {"create_or_update": _STORE, "delete": _STORE, "mount": _MOUNT},
+    "LROPoller": {
+        "continuation_token": _POLLER,
+        "from_continuation_token": _POLLER,
+        "polling_method": _POLLER,
+    },
     "WorkspaceOperations": {
         "begin_create": _FOLDER,
         "begin_delete": "remove its folder",

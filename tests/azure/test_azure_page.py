@@ -9,6 +9,7 @@ from azure_support import ROOT, with_azure
 
 from batchmagic.errors import AttributeNotSupported
 from batchmagic.sdk.client import MLClient
+from batchmagic.sdk.pollers import finished
 from batchmagic.sdk.refusals import REFUSED
 
 PAGE = ROOT / "docs" / "azure.md"
@@ -42,7 +43,8 @@ def test_every_row_says_one_of_three_things():
 @pytest.mark.parametrize(("kind", "name"), [(k, n) for k, names in REFUSED.items() for n in names])
 def test_what_is_refused_says_why(kind, name, tmp_path):
     client = MLClient(tmp_path)
-    owner = client if kind == "MLClient" else getattr(client, HOMES[kind])
+    owners = {"MLClient": client, "LROPoller": finished(None)}
+    owner = owners.get(kind) or getattr(client, HOMES[kind])
     with pytest.raises(AttributeNotSupported) as caught:
         getattr(owner, name)
     assert f"{kind}.{name}" in caught.value.message
