@@ -30,4 +30,11 @@ class OutputFormat(StrEnum):
     PARQUET = "parquet"
 
 
-__all__ = ["AssetTypes", "BatchDeploymentOutputAction", "OutputFormat"]
+class PredictPer(StrEnum):
+    """What one ``predict`` of an MLflow model without a script gets (not in Azure, which means ``file``)."""
+
+    FILE = "file"
+    MINI_BATCH = "mini_batch"
+
+
+__all__ = ["AssetTypes", "BatchDeploymentOutputAction", "OutputFormat", "PredictPer"]
