@@ -208,6 +208,8 @@ def test_a_table_is_the_only_tensor_also_where_that_has_a_name(content):
 def test_a_table_of_another_shape_is_refused_with_both(content):
     with pytest.raises(MisfitFile, match=r"the table has the shape \(2, 3\).* tensor \(-1, 2\)"):
         content(tensor("float64", -1, 2), "a.csv", "a,b,c\n1,2,3\n4,5,6\n")
+    with pytest.raises(MisfitFile, match=r"the table has the shape \(1, 2\).* tensor \(2, 2\)"):
+        content(tensor("float64", 2, 2), "a.csv", "a,b\n1,2\n")
 
 
 # --- images

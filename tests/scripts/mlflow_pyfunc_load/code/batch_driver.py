@@ -16,7 +16,7 @@ def run(mini_batch):
     results = pd.DataFrame(columns=["file", "id", "doubled"])
     for file_path in mini_batch:
         data = pd.read_csv(file_path)[["id"]].astype(float)
-        data["doubled"] = model.predict(data)
+        data["doubled"] = model.predict(data)["doubled"]
         data["file"] = os.path.basename(file_path)
         results = pd.concat([results, data]) if len(results) else data[["file", "id", "doubled"]]
     mlflow.log_metric("scored", len(results))
