@@ -75,6 +75,13 @@ class OutputFormat(StrEnum):
     PARQUET = "parquet"
 
 
+class PredictPer(StrEnum):
+    """What one ``predict`` of an MLflow model without a script gets (not in Azure, which means ``file``)."""
+
+    FILE = "file"
+    MINI_BATCH = "mini_batch"
+
+
 __all__ = [
     "AssetTypes",
     "BatchDeploymentOutputAction",
@@ -84,4 +91,5 @@ __all__ = [
     "ListViewType",
     "ModelType",
     "OutputFormat",
+    "PredictPer",
 ]

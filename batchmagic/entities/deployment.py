@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, Self
 
 from pydantic import BeforeValidator, Discriminator, Field, Tag, model_validator
 
-from batchmagic.constants import BatchDeploymentOutputAction, OutputFormat
+from batchmagic.constants import BatchDeploymentOutputAction, OutputFormat, PredictPer
 from batchmagic.entities.assets import Environment, Model
 from batchmagic.entities.base import Alias, Resource, given_twice
 from batchmagic.entities.deployment_settings import (
@@ -41,7 +41,7 @@ if TYPE_CHECKING:
 
 # Settings that Azure does not have travel as properties, which its loader accepts.
 OWN_PREFIX = "batchmagic."
-OWN_SETTINGS = ("output_format", "isolate_failures", "fail_fast", "memory_per_slot")
+OWN_SETTINGS = ("output_format", "isolate_failures", "fail_fast", "memory_per_slot", "predict_per")
 CELL = OWN_PREFIX + "cell"
 """The property that says which cell of a notebook the scoring script is the body of.
 
@@ -81,6 +81,7 @@ class _Shortcuts:
     isolate_failures = Alias[bool | None]("settings")
     fail_fast = Alias[bool | None]("settings")
     memory_per_slot = Alias[int | None]("settings")
+    predict_per = Alias[PredictPer | None]("settings")
     code_path = Alias[str | None]("code_configuration", "code")
     scoring_script = Alias[str | None]("code_configuration")
 

@@ -19,6 +19,7 @@ from batchmagic.entities.fields import (
     LoggingLevel,
     OutputAction,
     PathText,
+    Per,
     Seconds,
     Text,
     TextMap,
@@ -186,6 +187,9 @@ class ModelBatchDeploymentSettings(_Twin):
     )
     memory_per_slot: Bytes | None = Field(
         None, description="Memory that one scoring process may use; more ends it as out of memory"
+    )
+    predict_per: Per | None = Field(
+        None, description="What one predict() of an MLflow model without a script gets; unset: a file"
     )
 
     @classmethod

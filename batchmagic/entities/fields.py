@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import AfterValidator, BeforeValidator, Field, TypeAdapter, ValidationError, WithJsonSchema
 
-from batchmagic.constants import BatchDeploymentOutputAction, OutputFormat
+from batchmagic.constants import BatchDeploymentOutputAction, OutputFormat, PredictPer
 from batchmagic.entities.problems import carrying, wrong
 from batchmagic.entities.references import parse_reference
 from batchmagic.entities.yaml_source import source_text
@@ -224,6 +224,7 @@ InnerPath = Annotated[str, BeforeValidator(carrying(_inner_path))]
 
 OutputAction = Annotated[BatchDeploymentOutputAction, BeforeValidator(one_of(BatchDeploymentOutputAction))]
 Format = Annotated[OutputFormat, BeforeValidator(one_of(OutputFormat))]
+Per = Annotated[PredictPer, BeforeValidator(one_of(PredictPer))]
 LoggingLevel = Annotated[
     Literal["debug", "info", "warning"], BeforeValidator(one_of(("debug", "info", "warning")))
 ]

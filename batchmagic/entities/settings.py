@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass, fields
 from typing import TYPE_CHECKING, Any, Self
 
-from batchmagic.constants import BatchDeploymentOutputAction, OutputFormat
+from batchmagic.constants import BatchDeploymentOutputAction, OutputFormat, PredictPer
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -37,6 +37,8 @@ class Settings:
     memory_per_slot
         Bytes that one scoring process may use, and by which their number follows from the memory there is; None: no
         limit but the system's, and a number by what the first scoring process was seen to need.
+    predict_per
+        What one ``predict`` of an MLflow model without a script gets; None (not given) means a file.
     """
 
     mini_batch_size: int = 10
@@ -53,6 +55,7 @@ class Settings:
     isolate_failures: bool = False
     fail_fast: bool = True
     memory_per_slot: int | None = None
+    predict_per: PredictPer | None = None
 
     def effective_format(self) -> OutputFormat:
         """Return the output's form: what was asked for, else by the extension of the file's name.
@@ -81,5 +84,7 @@ class Settings:
         values["output_action"] = BatchDeploymentOutputAction(values["output_action"])
         if values.get("output_format"):
             values["output_format"] = OutputFormat(values["output_format"])
+        if values.get("predict_per"):
+            values["predict_per"] = PredictPer(values["predict_per"])
         values["environment_variables"] = tuple(values.get("environment_variables", ()))
         return cls(**values)

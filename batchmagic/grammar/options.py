@@ -62,6 +62,7 @@ STRICT = Option(
 ACTIONS = ("append_row", "summary_only")
 OUTPUT_FORMATS = ("azure", "csv", "jsonl", "parquet")
 LEVELS = ("warning", "info", "debug")
+PREDICT_PER = ("file", "mini_batch")
 
 
 def _setting(
@@ -107,6 +108,12 @@ SETTINGS = (
         "memory_per_slot",
         "bytes that one scoring process may use, for example 2GB",
         metavar="BYTES",
+    ),
+    _setting(
+        "--predict-per",
+        "predict_per",
+        "what one predict() of an MLflow model gets (file)",
+        choices=PREDICT_PER,
     ),
     Option(
         flags=("--isolate-failures",),

@@ -117,8 +117,8 @@ def rows_of(ledger: Ledger, job_folder: Path) -> Iterator[tuple[Commit, Iterator
 def unified_columns(schemas: Iterable[tuple[str, Columns]]) -> Columns:
     """Return the columns of the output: every column of any mini-batch, in the order of the input."""
     unified: list[tuple[str, str]] = []
-    for _, columns in schemas:
-        unified = unify_columns(unified, list(columns))
+    for encoding, columns in schemas:
+        unified = unify_columns(unified, list(columns), encoding=encoding)
     return tuple(unified)
 
 

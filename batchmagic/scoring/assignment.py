@@ -89,6 +89,7 @@ def assignment(
             "output_format": str(spec.settings.effective_format()),
             "output_action": str(spec.settings.output_action),
             "output_dir": str(output),
+            "predict_per": spec.settings.predict_per,
             "input_root": input_root,
             "logging_level": spec.settings.logging_level,
             "spawn": False,

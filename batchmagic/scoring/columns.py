@@ -25,6 +25,9 @@ BINARY = "binary"
 TYPES = (NULL, BOOLEAN, INTEGER, DOUBLE, TIMESTAMP, TEXT, JSON, BINARY)
 _LONERS = frozenset({JSON, BINARY})
 
+#: The encoding of rows in Azure's own form.
+AZURE = "azure"
+
 
 class ColumnConflict(ValueError):
     """Two mini-batches gave a column types that no common type can hold."""
@@ -54,8 +57,14 @@ def unify(a: str, b: str, *, name: str = "") -> str:
     return DOUBLE if {a, b} == {INTEGER, DOUBLE} else TEXT
 
 
-def unify_columns(a: Iterable[Column], b: Iterable[Column]) -> list[Column]:
+def unify_columns(a: Iterable[Column], b: Iterable[Column], *, encoding: str = "") -> list[Column]:
     """Return the columns of both, in the order in which they were first seen, types unified.
+
+    Parameters
+    ----------
+    encoding
+        How the rows of `b` are written. Azure's form has no types, so that anything can stand below anything;
+        what has no type in common is then told as text.
 
     Raises
     ------
@@ -64,5 +73,13 @@ def unify_columns(a: Iterable[Column], b: Iterable[Column]) -> list[Column]:
     """
     merged = dict(a)
     for name, kind in b:
-        merged[name] = unify(merged.get(name, NULL), kind, name=name)
+        known = merged.get(name, NULL)
+        merged[name] = _as_text(known, kind) if encoding == AZURE else unify(known, kind, name=name)
     return list(merged.items())
+
+
+def _as_text(a: str, b: str) -> str:
+    try:
+        return unify(a, b)
+    except ColumnConflict:
+        return TEXT

@@ -379,7 +379,7 @@ class Driver:
         """Return the attempt with its rows in the spool, or as a failure if its columns do not fit the others'."""
         if attempt.kind is not Kind.OK:
             return attempt
-        problem = self._columns.problem_with(attempt.columns)
+        problem = self._columns.problem_with(attempt.columns, attempt.encoding)
         if problem is not None:
             return replace(attempt, kind=Kind.ERROR, error=problem, rows=0, items=0, place=None, columns=())
         if reply.rows and attempt.place is not None:

@@ -24,15 +24,15 @@ class KnownColumns:
     def __init__(self, schemas: Iterable[tuple[str, Columns]]) -> None:
         self._columns: list[tuple[str, str]] = []
         self._last: Columns | None = None
-        for _, columns in schemas:
-            self._columns = unify_columns(self._columns, list(columns))
+        for encoding, columns in schemas:
+            self._columns = unify_columns(self._columns, list(columns), encoding=encoding)
 
-    def problem_with(self, columns: Columns) -> dict[str, Any] | None:
+    def problem_with(self, columns: Columns, encoding: str) -> dict[str, Any] | None:
         """Accept the columns of a mini-batch, or return the error why they have no place in the output."""
         if columns == self._last:
             return None
         try:
-            self._columns = unify_columns(self._columns, list(columns))
+            self._columns = unify_columns(self._columns, list(columns), encoding=encoding)
         except ColumnConflict as error:
             return {"type": "ColumnConflict", "message": str(error), "phase": "encode"}
         self._last = columns

@@ -30,8 +30,8 @@ def modules_to_preload(spec: JobSpec, workspace: Path) -> list[str]:
     """
     names: set[str] = set()
     if spec.code_dir is not None and spec.scoring_script is not None:
-        source = (workspace / spec.code_dir / spec.scoring_script).read_text(encoding="utf-8")
-        names.update(name for name in _imports(ast.parse(source)) if name.partition(".")[0] in _SAFE)
+        source = (workspace / spec.code_dir / spec.scoring_script).read_bytes()
+        names.update(name for name in _imports(source) if name.partition(".")[0] in _SAFE)
     else:
         names.update(_MLFLOW)
     if spec.model_dir is not None:
@@ -39,7 +39,12 @@ def modules_to_preload(spec: JobSpec, workspace: Path) -> list[str]:
     return sorted(names)
 
 
-def _imports(tree: ast.Module) -> Iterator[str]:
+def _imports(source: bytes) -> Iterator[str]:
+    try:
+        tree = ast.parse(source)
+    except (SyntaxError, ValueError):
+        # The deployment's own interpreter may know more, or says what is wrong.
+        return
     for node in ast.walk(tree):
         if isinstance(node, ast.Import):
             yield from (alias.name for alias in node.names)

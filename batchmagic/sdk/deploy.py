@@ -17,7 +17,7 @@ from batchmagic.entities.job_spec import Interpreter
 from batchmagic.entities.references import Reference, parse_reference
 from batchmagic.errors import ResourceNotFoundError, ScriptError, ValidationException
 from batchmagic.names import safe_join
-from batchmagic.sdk.invoke import DEFAULT_COMPUTE, check_instances
+from batchmagic.sdk.invoke import DEFAULT_COMPUTE, check_instances, check_predict_per
 from batchmagic.sdk.scripts import check_script
 
 if TYPE_CHECKING:
@@ -117,6 +117,7 @@ def prepare(
         entity.properties.pop(CELL, None)
     code = None if kept else _code(entity, staged, validate=not skip_script_validation)
     has_script = code is not None or (kept is not None and kept.code_dir is not None)
+    check_predict_per(entity.effective_settings(), has_script=has_script)
     _check_model(ws, entity, coming, has_script=has_script)
     if isinstance(entity.environment, str) and _coming(coming, Environment, entity.environment) is None:
         _check_environment(ws, entity.environment)

@@ -92,6 +92,7 @@ def prepare(
         changed.setdefault("output_file_name", output.file_name)
     settings = record.entity.effective_settings(changed)
     check_instances(settings, compute)
+    check_predict_per(settings, has_script=record.code_dir is not None)
     _check_interpreter(record)
     several = inputs or other.get("inputs")
     given = choose_input(other.get("input") if input is None and not several else input, several)
@@ -175,6 +176,23 @@ def check_instances(settings: Settings, compute: AmlCompute) -> None:
             value=settings.instance_count,
             reason=f"is more than the {compute.max_instances} instances that the compute {compute.name!r} may have",
             hint=f"Use at most {compute.max_instances}, or raise max_instances of the compute.",
+        )
+
+
+def check_predict_per(settings: Settings, *, has_script: bool) -> None:
+    """Pass when there is a ``predict`` of ours that the setting can be about.
+
+    Raises
+    ------
+    ValidationException
+        If it is given for a scoring script, which calls ``predict`` itself.
+    """
+    if has_script and settings.predict_per is not None:
+        raise ValidationException(
+            field="predict_per",
+            value=settings.predict_per,
+            reason="is for MLflow models without a scoring script",
+            hint="A script decides itself what it predicts at once: run(mini_batch) gets mini_batch_size files.",
         )
 
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from batchmagic.entities.effective import split_overrides
 from batchmagic.entities.job_spec import REDO_FAILED
 from batchmagic.errors import InterpreterMissing, UnknownField, ValidationException
-from batchmagic.sdk.invoke import as_version, check_instances
+from batchmagic.sdk.invoke import as_version, check_instances, check_predict_per
 from batchmagic.sdk.resume_checks import check_ended, check_output_again, check_sense, check_snapshots
 from batchmagic.workspace.outside import check_outside
 
@@ -42,6 +42,7 @@ def resume(
     spec = _with_version(ws, record.spec, version)
     spec = replace(spec, settings=_changed(spec.settings, params_override))
     check_instances(spec.settings, ws.computes.get(spec.compute))
+    check_predict_per(spec.settings, has_script=spec.code_dir is not None)
     check_sense(record, spec.settings, redo_failed=redo_failed)
     check_snapshots(ws, record, spec)
     check_output_again(ws, record, spec)

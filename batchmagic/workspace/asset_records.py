@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -13,6 +14,7 @@ from batchmagic.workspace.records import moment, next_number, now, raise_number,
 from batchmagic.workspace.tables import assets
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from datetime import datetime
     from pathlib import Path
 
@@ -130,16 +132,21 @@ def existing(connection: Connection, kind: str, name: str, version: str) -> Asse
     return None if row is None else record(row)
 
 
-def with_digest(
-    connection: Connection, kind: str, name: str, digest: str, type_: str | None
-) -> AssetRecord | None:
-    """Return the newest version of that name with the same content and type, if there is one."""
+def name_by_content(digest: str, child: str, type_: str) -> str:
+    """Return the name of a model that has none: scripts find it as `child`, so that is a part of what it is."""
+    return hashlib.sha256(f"{child}\0{type_}\0{digest}".encode("utf-8", "surrogateescape")).hexdigest()[:32]
+
+
+def same_model(connection: Connection, name: str, digest: str, body: Mapping[str, Any]) -> AssetRecord | None:
+    """Return the newest version of a model with the same content, type, and name of its file or folder."""
     rows = connection.execute(
         select(assets)
-        .where(assets.c.kind == kind, assets.c.name == name, assets.c.digest == digest, ~assets.c.archived)
+        .where(assets.c.kind == "model", assets.c.name == name, assets.c.digest == digest, ~assets.c.archived)
         .order_by(assets.c.seq.desc())
     )
-    return next((found for found in map(record, rows) if found.type == type_), None)
+    wanted = str(body.get("type", "custom_model"))
+    alike = (found for found in map(record, rows) if found.type == wanted)
+    return next((found for found in alike if found.body["path"] == body["path"]), None)
 
 
 def is_version(kind: str, name: str, version: str) -> tuple[ColumnElement[bool], ...]:

@@ -208,7 +208,7 @@ class AssetStore:
     def _add_model(
         self, model: Model, incoming: Path, child: str, found: Snapshot, *, reuse: bool, anonymous: bool
     ) -> AssetRecord:
-        name = check_name("model", model.name or found.digest[:32])
+        name = check_name("model", model.name or rows.name_by_content(found.digest, child, model.type))
         version = model.version or (None if model.name else "1")
         body = redact({**model.to_dict(), "name": name, "path": child})
         with self._database.write() as connection:
@@ -244,9 +244,7 @@ class AssetStore:
         if version is None:
             if not reuse:
                 return None
-            return rows.with_digest(
-                connection, "model", name, found.digest, str(body.get("type", "custom_model"))
-            )
+            return rows.same_model(connection, name, found.digest, body)
         stored = rows.existing(connection, "model", name, version)
         if stored is None:
             return None

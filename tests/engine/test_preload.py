@@ -57,3 +57,13 @@ def test_a_damaged_model_file_is_for_the_loader_to_tell(tmp_path, spec):
     (tmp_path / "model").mkdir()
     Path(tmp_path / "model" / "m.skops").write_bytes(b"no archive")
     assert "skops.io" in modules_to_preload(spec(model_dir="model"), tmp_path)
+
+
+def test_a_script_is_read_as_python_reads_it_and_a_broken_one_is_for_the_import_to_tell(tmp_path, spec):
+    (tmp_path / "code").mkdir()
+    script = tmp_path / "code" / "score.py"
+    script.write_bytes("# -*- coding: latin-1 -*-\nimport pandas  # \u00e9\n".encode("latin-1"))
+    assert modules_to_preload(spec(code_dir="code", scoring_script="score.py"), tmp_path) == ["pandas"]
+    for broken in (b"import pandas\ndef run(\n", b"\xff\xfe"):
+        script.write_bytes(broken)
+        assert modules_to_preload(spec(code_dir="code", scoring_script="score.py"), tmp_path) == []

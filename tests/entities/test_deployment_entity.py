@@ -9,7 +9,7 @@ import warnings
 
 import pytest
 
-from batchmagic.constants import BatchDeploymentOutputAction, OutputFormat
+from batchmagic.constants import BatchDeploymentOutputAction, OutputFormat, PredictPer
 from batchmagic.entities import (
     AmlCompute,
     BatchDeployment,
@@ -37,6 +37,7 @@ SETTINGS = {
     "isolate_failures": True,
     "fail_fast": False,
     "memory_per_slot": 1024,
+    "predict_per": "mini_batch",
 }
 
 
@@ -109,6 +110,7 @@ def test_a_compute_is_named_in_any_form(compute):
         ("memory_per_slot", "2GiB", 2 * 1024**3),
         ("memory_per_slot", "1.5 kB", 1500),
         ("memory_per_slot", 10, 10),
+        ("predict_per", "Mini-Batch", PredictPer.MINI_BATCH),
         ("error_threshold", -1, -1),
         ("environment_variables", {"A": 1, "B": True, "C": None}, {"A": "1", "B": "true", "C": None}),
     ],
@@ -143,6 +145,7 @@ def test_values_are_taken_in_any_sensible_spelling(field, given, kept):
         ({"output_file_name": "a" * 256}, "is not a plain file name"),
         ({"memory_per_slot": "lots"}, "must be a size in bytes"),
         ({"memory_per_slot": 0}, "must be at least 1"),
+        ({"predict_per": "minibatches"}, "is not one of file, mini_batch. Did you mean 'mini_batch'?"),
         ({"isolate_failures": "maybe"}, "must be true or false"),
         ({"no_fail_fast": "maybe"}, "no_fail_fast: 'maybe' must be true or false"),
         ({"settings": 5}, "must be a mapping"),

@@ -30,6 +30,7 @@ SETTINGS = {
     "isolate_failures": True,
     "fail_fast": False,
     "memory_per_slot": 1024,
+    "predict_per": "mini_batch",
 }
 
 
@@ -171,6 +172,7 @@ class TestDictionary:
                 "batchmagic.isolate_failures": "true",
                 "batchmagic.fail_fast": "false",
                 "batchmagic.memory_per_slot": "1024",
+                "batchmagic.predict_per": "mini_batch",
             },
         }
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from batchmagic.constants import BatchDeploymentOutputAction, OutputFormat
+from batchmagic.constants import BatchDeploymentOutputAction, OutputFormat, PredictPer
 from batchmagic.entities import BatchDeployment
 from batchmagic.entities.effective import split_overrides
 from batchmagic.entities.settings import Settings
@@ -53,6 +53,7 @@ def test_what_the_deployment_says_is_in_force():
         ({"no_fail_fast": True}, "fail_fast", False),
         ({"isolate_failures": "true"}, "isolate_failures", True),
         ({"memory_per_slot": "1KiB"}, "memory_per_slot", 1024),
+        ({"predict_per": "mini_batch"}, "predict_per", PredictPer.MINI_BATCH),
         ({"environment_variables": {"Z": "1"}}, "environment_variables", ("A", "Z")),
         ({"environment_variables.Z": "1"}, "environment_variables", ("A", "Z")),
     ],

@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from batchmagic.constants import OutputFormat
+from batchmagic.constants import OutputFormat, PredictPer
 from batchmagic.entities import BatchJob, CreationContext
 from batchmagic.entities.job_spec import Interpreter, JobSpec
 from batchmagic.entities.progress import Progress
@@ -54,7 +54,7 @@ def test_the_form_of_an_output_follows_its_name(name, form):
 def test_a_specification_survives_being_stored():
     spec = JobSpec(
         name="j", endpoint="e", deployment="d", deployment_version=2, compute="local",
-        settings=Settings(output_format=OutputFormat.CSV, environment_variables=("A",), timeout=3),
+        settings=Settings(output_format=OutputFormat.CSV, environment_variables=("A",), predict_per=PredictPer.FILE),
         interpreter=Interpreter(executable="/usr/bin/python3", version="3.11.7", prefix="/usr"),
         input_path="/data", input_type="uri_folder", input_reference="azureml:d:1",
     )  # fmt: skip

@@ -45,6 +45,14 @@ REFUSED = {
         f"deploy {ENDPOINT}/other --code ./good --scoring-script score.py --compute {COMPUTE} --instance-count 9",
         "is more than the 2 instances",
     ),
+    "predict_per with a script": (
+        f"invoke {ENDPOINT}/plain --input ./data --predict-per mini_batch",
+        "is for MLflow models without a scoring script",
+    ),
+    "predict_per with a script in a deployment": (
+        f"deploy {ENDPOINT}/other --code ./good --scoring-script score.py --predict-per file",
+        "is for MLflow models without a scoring script",
+    ),
     "no number": (f"invoke {ENDPOINT} --input ./data --mini-batch-size many", "must be a whole number"),
     "unknown job": ("job show nobody", "no job 'nobody'"),
 }

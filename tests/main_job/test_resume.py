@@ -140,6 +140,7 @@ def test_settings_of_the_new_run(lab, moody):
         ("output_file_name=x.csv", "cannot change in a resume"),
         ("environment_variables.A=1", "cannot change in a resume"),
         ("instance_count=9", "is more than the 2 instances"),
+        ("predict_per=mini_batch", "is for MLflow models without a scoring script"),
         ("timeout=never", "must be a whole number"),
         ("max_retry=2", "max_retries"),
         ("compute=other", "error_threshold, max_retries, timeout, instance_count"),

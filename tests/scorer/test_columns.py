@@ -48,3 +48,11 @@ def test_columns_are_kept_in_the_order_in_which_they_were_first_seen():
 def test_a_conflict_names_the_column():
     with pytest.raises(ColumnConflict, match="column 'a' is json in some rows and text in others"):
         unify_columns([("a", "json")], [("a", "text")])
+
+
+def test_rows_in_azures_form_have_no_types_to_disagree_about():
+    merged = unify_columns(
+        [("a", "json"), ("b", "integer")], [("a", "text"), ("b", "double")], encoding="azure"
+    )
+    assert merged == [("a", "text"), ("b", "double")]
+    assert unify_columns(merged, [("a", "binary")], encoding="azure") == merged

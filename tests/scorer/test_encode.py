@@ -235,6 +235,35 @@ def test_azures_form(value, text):
     assert encoded.encoding == "azure"
 
 
+def test_azures_form_holds_anything_below_anything():
+    encoded = encode([b"x", "y", {"k": 1}], "azure")
+    assert (encoded.raw, encoded.columns) == (b"b'x'\ny\n{'k': 1}\n", [("result", "text")])
+    mixed = encode(pd.DataFrame({"a": [b"x", "y"], "b": [1, 2]}), "azure")
+    assert (mixed.raw, mixed.columns) == (b"b'x' 1\ny 2\n", [("a", "text"), ("b", "integer")])
+
+
+def test_azures_form_leaves_nothing_of_a_long_array_out():
+    array = np.arange(1500)
+    assert len(rows([array], "azure").split()) == 1501
+    assert len(rows([{"embedding": array}], "azure").split(",")) == 1500
+    assert len(rows(pd.DataFrame({"embedding": [array]}), "azure").split()) == 1501
+    assert "..." in str(array), "what the script prints itself is its own"
+
+
+def test_azures_form_has_plain_numbers_inside_nested_values():
+    nested = [[np.float64(1.5), (np.int64(2),)], {"k": np.float32(0.1)}]
+    assert rows(nested, "azure") == "[1.5, (2,)]\n{'k': 0.1}\n"
+    frame = pd.DataFrame([nested, nested], columns=["a", "a"], index=[0, 0])
+    assert rows(frame, "azure") == '"[1.5, (2,)]" "{\'k\': 0.1}"\n' * 2
+    assert list(frame.columns) == ["a", "a"]
+
+
+def test_views_of_a_dict_are_rows():
+    scores = {"a": 1, "b": 2}
+    for view, text in ((scores.values(), "1\n2\n"), (scores.keys(), "a\nb\n")):
+        assert rows(view) == text
+
+
 def test_azures_form_is_what_its_users_read_back():
     frame = pd.DataFrame(
         {"a": ["x y", "z"], "b": [1.5, 2.0], "when": pd.to_datetime(["2024-01-01", "2024-01-02"])}

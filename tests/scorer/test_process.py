@@ -258,3 +258,23 @@ def test_a_value_that_cannot_be_written_is_an_error_of_encoding(owner: Owner):
     script = "class V:\n    def __str__(self): raise ValueError('unsayable')\ndef run(mb): return [V()]\n"
     error = owner.ready(script).one("/a").header["error"]
     assert (error["phase"], error["message"], error["frame"][1]) == ("encode", "unsayable", 2)
+
+
+@pytest.mark.parametrize(
+    ("head", "rows"),
+    [
+        ("def run(mini_batch, context):\n    return [context.minibatch_index]", b"0\n"),
+        (
+            "def run(mini_batch, mini_batch_context=None):\n    return [mini_batch_context.minibatch_index]",
+            b"0\n",
+        ),
+        ("def run(mini_batch, *, mini_batch_context=3):\n    return [mini_batch_context]", b"3\n"),
+        ("def run(mini_batch, verbose=5):\n    return [verbose]", b"5\n"),
+        ("def run(*arguments):\n    return [len(arguments)]", b"1\n"),
+        ("class Runner:\n    def __call__(self, mini_batch):\n        return [7]\nrun = Runner()", b"7\n"),
+    ],
+)
+def test_a_run_with_a_second_parameter_gets_the_context_where_it_wants_it(
+    owner: Owner, head: str, rows: bytes
+):
+    assert owner.ready(head + "\n").one("/a", "/b").raw == rows

@@ -216,3 +216,77 @@ def test_the_old_name_of_mlflows_loader_works_with_one_warning(owner: Owner, lin
     assert process.one("/m").raw == b"model at /m,m\n"
     process.one("/n")
     assert process.text("stdout").count("load_model is called in its place") == 1
+
+
+OLD = """
+import os
+from azureml.core import Model, Run
+from azureml.core.model import Model as Again
+from azureml.core.run import Run as SameRun
+assert Again is Model and SameRun is Run and Run.get_context() is Run.get_context()
+def run(mb):
+    return [Run.get_context().parent.id, Model.get_model_path('any')]
+"""
+
+
+def test_the_old_package_is_there_where_it_is_not_installed(owner: Owner):
+    model = owner.folder / "registered" / "weights.bin"
+    model.parent.mkdir()
+    model.touch()
+    process = owner.ready(OLD, env={"AZUREML_MODEL_DIR": str(model.parent), "AZUREML_RUN_ID": "job-1"})
+    assert process.one("/a", "/b", "/c").raw.decode() == f"job-1\n{model}\n"
+
+
+def test_what_it_logs_goes_to_mlflow(owner: Owner):
+    fake = owner.folder / "site"
+    fake.mkdir()
+    (fake / "mlflow.py").write_text(
+        "def log_metric(*a, **k): print('metric', *a, *k.items())\ndef set_tag(*a): print('tag', *a)\n"
+    )
+    script = f"import sys\nsys.path.insert(0, {str(fake)!r})\n"
+    script += "from azureml.core import Run\nrun_ = Run.get_context()\n"
+    script += "run_.log('a', '1.5'); run_.log('b', 'text'); run_.log_list('c', [1]); run_.log_row('d', x=2)\n"
+    process = owner.ready(script + "def run(mb): return mb\n")
+    assert process.text("stdout").splitlines() == [
+        "metric a 1.5 ('step', None)",
+        "tag b text",
+        "metric c 1.0 ('step', 0)",
+        "metric d.x 2.0 ('step', None)",
+    ]
+
+
+def test_without_mlflow_it_is_said_once_that_nothing_is_logged(owner: Owner):
+    script = "import sys\nsys.modules['mlflow'] = None\nfrom azureml.core import Run\n"
+    process = owner.ready(
+        script + "for n in range(3): Run.get_context().log('a', n)\ndef run(mb): return mb\n"
+    )
+    assert process.text("stdout").count("What Run logs is lost") == 1
+
+
+def test_a_second_model_is_refused_and_so_is_any_without_one(owner: Owner):
+    script = "from azureml.core import Model\ndef run(mb): return [Model.get_model_path(n) for n in mb]\n"
+    model = owner.folder / "registered" / "weights.bin"
+    model.parent.mkdir()
+    model.touch()
+    process = owner.ready(script, env={"AZUREML_MODEL_DIR": str(model.parent)})
+    assert "asked for as 'encoder' before" in process.one("encoder", "decoder").header["error"]["message"]
+    assert "has no model" in owner.ready(script).one("any").header["error"]["message"]
+
+
+def test_a_package_of_that_name_comes_before_ours(owner: Owner):
+    folder = owner.folder / "code"
+    (folder / "azureml" / "core").mkdir(parents=True)
+    (folder / "azureml" / "__init__.py").touch()
+    (folder / "azureml" / "core" / "__init__.py").write_text("Model = 'theirs'\n")
+    (folder / "score.py").write_text("from azureml.core import Model\ndef run(mb): return [Model]\n")
+    assert owner.ready(folder / "score.py").one("/a", "/b").raw == b"theirs\n"
+
+
+def test_a_namespace_of_that_name_gets_what_it_lacks(owner: Owner):
+    folder = owner.folder / "code"
+    (folder / "azureml" / "mine").mkdir(parents=True)
+    (folder / "azureml" / "mine" / "__init__.py").write_text("A = 1\n")
+    (folder / "score.py").write_text(
+        "from azureml.mine import A\nfrom azureml.core import Run\ndef run(mb): return [A, Run.__name__]\n"
+    )
+    assert owner.ready(folder / "score.py").one("/a", "/b").raw == b"1,a\nRun,b\n"

@@ -10,13 +10,14 @@ azure     tables as pandas writes them with ``sep=" "``; list items one ``str(it
 
 from __future__ import annotations
 
+import contextlib
 import os
 import sys
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from ..columns import INTEGER, NULL, TEXT  # noqa: TID252 -- see values
+from ..columns import AZURE, INTEGER, NULL, TEXT  # noqa: TID252 -- see values
 from . import arrow_forms
-from .table import FILE, Column, tabulate, unique_names
+from .table import FILE, Column, header, tabulate, unique_names
 from .values import csv_fields, json_bytes, json_fields, to_bytes
 
 if TYPE_CHECKING:
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
     from .results import Result
 
 _ONE_LINE = str.maketrans({"\n": " ", "\r": " "})
+_PLAIN = {str, int, float, bool, type(None)}
 
 
 class Encoded(NamedTuple):
@@ -73,9 +75,9 @@ class Encoder:
         """
         if self._summary_only:
             return Encoded("none", [], result.rows, b"")
-        columns = tabulate(result)
         if self._azure and result.files is None:
-            return Encoded("azure", _header(columns), result.rows, azure_form(result))
+            return Encoded(AZURE, header(result), result.rows, azure_form(result))
+        columns = tabulate(result)
         if self._azure:
             columns.insert(0, Column("row", INTEGER, _numbers_within(result.files or [])))
         of_rows = result.files if result.files is not None else files
@@ -85,7 +87,7 @@ class Encoder:
             for column, name in zip(columns, unique_names([c.name for c in columns])):
                 column.name = name
         encoding, raw = self._form(columns, result.rows)
-        return Encoded("azure" if self._azure else encoding, _header(columns), result.rows, raw)
+        return Encoded(AZURE if self._azure else encoding, _header(columns), result.rows, raw)
 
     def _relative(self, file: str) -> str:
         if self._root is not None and file.startswith(self._root):
@@ -141,17 +143,35 @@ def parquet_form(columns: list[Column], rows: int) -> tuple[str, bytes]:
 def azure_form(result: Result) -> bytes:
     """Return the rows as Azure writes them for a script."""
     value = result.value
-    if result.kind in {"items", "array"}:
-        return to_bytes("".join([_azure_line(item) for item in value]))
-    if result.kind == "series":
-        value = value.to_frame()
-    elif result.kind == "arrow":
-        value = value.to_pandas()
-    return to_bytes(value.to_csv(sep=" ", header=False, index=False))
+    if result.kind in {"items", "array"} and set(map(type, value)) <= _PLAIN:
+        return to_bytes("".join([str(item).translate(_ONE_LINE) + "\n" for item in value]))
+    with _whole_arrays():
+        if result.kind in {"items", "array"}:
+            return to_bytes("".join([_azure_text(item).translate(_ONE_LINE) + "\n" for item in value]))
+        if result.kind == "series":
+            value = value.to_frame()
+        elif result.kind == "arrow":
+            value = value.to_pandas()
+        return to_bytes(_plain_cells(value).to_csv(sep=" ", header=False, index=False))
 
 
-def _azure_line(item: Any) -> str:
-    return str(_without_numpy(item)).translate(_ONE_LINE) + "\n"
+def _whole_arrays() -> Any:
+    """Have arrays written whole for a while: NumPy's text of a long one leaves out its middle."""
+    numpy = sys.modules.get("numpy")
+    return contextlib.nullcontext() if numpy is None else numpy.printoptions(threshold=sys.maxsize)
+
+
+def _plain_cells(frame: Any) -> Any:
+    """Return a table in which nested values hold Python's numbers; the names of its columns are lost."""
+    frame = frame.set_axis(range(frame.shape[1]), axis=1)
+    for i, kind in enumerate(frame.dtypes):
+        if str(kind) == "object":
+            frame[i] = frame[i].map(_without_numpy)
+    return frame
+
+
+def _azure_text(item: Any) -> str:
+    return str(_without_numpy(item) if type(item) in {list, tuple, dict} else item)
 
 
 def _without_numpy(item: Any) -> Any:
@@ -164,4 +184,7 @@ def _without_numpy(item: Any) -> Any:
         return {_without_numpy(k): _without_numpy(v) for k, v in item.items()}
     if kind is list or kind is tuple:
         return kind(map(_without_numpy, item))
-    return item.item() if isinstance(item, numpy.generic) and item.dtype.kind in "biufSU" else item
+    if not isinstance(item, numpy.generic) or item.dtype.kind not in "biufSU":
+        return item
+    # A narrow float by the digits that it has, not by those of the double nearest to it.
+    return float(str(item)) if item.dtype.kind == "f" and item.dtype.itemsize < 8 else item.item()  # noqa: PLR2004

@@ -6,6 +6,8 @@ import json
 import os
 from typing import TYPE_CHECKING, Any
 
+from . import mlflow_columns, mlflow_tensors
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
@@ -29,29 +31,59 @@ def read(path: str, schema: Any) -> Any:
     Raises
     ------
     UnsupportedFile
-        If the suffix is none that is known.
+        If the suffix is none that is known, and the model does not take any file as bytes.
+    MisfitFile
+        If the content cannot be what the signature asks for.
     """
     suffix = os.path.splitext(path)[1].lower()
+    if suffix in _TABLES:
+        return fit(_TABLES[suffix](path, schema), schema)
+    if mlflow_columns.takes_bytes(schema):
+        return _read_bytes(path, schema)
     if suffix in _IMAGES:
-        return _read_image(path, schema)
-    if suffix not in _TABLES:
-        known = ", ".join(sorted([*_TABLES, *_IMAGES]))
-        raise UnsupportedFile(
-            f"File type {suffix.lstrip('.') or 'without a suffix'!r} is not supported by an MLflow model without a "
-            f"scoring script ({os.path.basename(path)}). Supported: {known}."
-        )
-    return fit(_TABLES[suffix](path, schema), schema)
+        return mlflow_tensors.of_image(_pixels(path, schema), schema)
+    known = ", ".join(sorted([*_TABLES, *_IMAGES]))
+    raise UnsupportedFile(
+        f"File type {suffix.lstrip('.') or 'without a suffix'!r} is not supported by an MLflow model without a "
+        f"scoring script ({os.path.basename(path)}). Supported: {known}."
+    )
+
+
+def fit(frame: Any, schema: Any) -> Any:
+    """Return a table as the columns, the tensor or the tensors that the signature asks for."""
+    if schema is None:
+        return frame
+    return (mlflow_tensors.of_table if schema.is_tensor_spec() else mlflow_columns.fit)(frame, schema)
 
 
 def _read_text(separator: str) -> Callable[[str, Any], Any]:
     def read_text(path: str, schema: Any) -> Any:
         import pandas as pd
 
+        options: dict[str, Any] = {"sep": separator, "low_memory": False}
+        if mlflow_tensors.is_unnamed(schema):
+            return pd.read_csv(path, header=_header_of(path, separator), **options)
+        labels = None
+        if schema is not None and not schema.has_input_names():
+            labels = pd.read_csv(path, nrows=0, **options).columns
+        kinds = mlflow_columns.kinds(schema, labels)
         # Text stays as it is written: 007 is no 7 where the signature says string.
-        texts = {name: str for name, kind in _column_types(schema).items() if kind == "string"}
-        return pd.read_csv(path, sep=separator, dtype=texts, low_memory=False)
+        texts = {name: str for name, kind in kinds.items() if mlflow_columns.word(kind) == "string"}
+        return pd.read_csv(path, dtype=texts, **options)
 
     return read_text
+
+
+def _header_of(path: str, separator: str) -> int | None:
+    """Return the line of the header: the first, or none where that is numbers with fractions, as NumPy saves them."""
+    with open(path, encoding="utf-8-sig") as file:
+        fields = file.readline().strip().split(separator)
+    try:
+        numbers = [float(field) for field in fields]
+    except ValueError:
+        return 0
+    whole = all(field.strip().isdecimal() for field, _ in zip(fields, numbers))
+    return 0 if whole else None
 
 
 def _read_parquet(path: str, _schema: Any) -> Any:
@@ -61,7 +93,7 @@ def _read_parquet(path: str, _schema: Any) -> Any:
 
 
 def _read_json(path: str, _schema: Any) -> Any:
-    """Read JSON lines, a list of objects, or one object; nothing is guessed to be a date."""
+    """Read JSON lines, a list of rows, or one object; nothing is guessed to be a date."""
     import pandas as pd
 
     with open(path, encoding="utf-8-sig") as file:
@@ -71,7 +103,7 @@ def _read_json(path: str, _schema: Any) -> Any:
         records = whole if isinstance(whole, list) else [whole]
     except ValueError:
         records = [json.loads(line) for line in text.splitlines() if line.strip()]
-    return pd.DataFrame.from_records(records)
+    return pd.DataFrame(records)
 
 
 _TABLES: dict[str, Callable[[str, Any], Any]] = {
@@ -84,87 +116,26 @@ _TABLES: dict[str, Callable[[str, Any], Any]] = {
 }
 
 
-def _column_types(schema: Any) -> dict[str, str]:
-    """Return the MLflow types of named scalar columns."""
-    if schema is None or schema.is_tensor_spec() or not schema.has_input_names():
-        return {}
-    return {spec.name: getattr(spec.type, "name", "") for spec in schema.inputs}
-
-
-def fit(frame: Any, schema: Any) -> Any:
-    """Return a table with the number types that the signature asks for, where nothing is lost by it.
-
-    Text formats know one kind of whole number and one of fraction, and MLflow refuses to convert between
-    widths; only what is safe is done here, all else is left for MLflow to judge.
-    """
-    if schema is None:
-        return frame
-    if schema.is_tensor_spec():
-        return _fit_tensor(frame, schema)
-    changed = {}
-    for name, kind in _column_types(schema).items():
-        if name in frame.columns:
-            target = _safe_type(frame[name], kind)
-            if target is not None:
-                changed[name] = target
-    return frame.astype(changed) if changed else frame
-
-
-def _safe_type(series: Any, kind: str) -> str | None:
-    have = getattr(series.dtype, "kind", "O")
-    if kind == "double" and have in "iu":
-        return "float64"
-    if kind == "float" and have in "iuf":
-        return "float32"
-    if kind == "integer" and have in "iu" and _fits_int32(series):
-        return "int32"
-    return "datetime64[ns]" if kind == "datetime" and have != "M" else None
-
-
-def _fits_int32(series: Any) -> bool:
-    return bool(len(series) and series.min() >= -(1 << 31) and series.max() < 1 << 31)
-
-
-def _fit_tensor(frame: Any, schema: Any) -> Any:
-    if schema.has_input_names():
-        return {
-            spec.name: frame[spec.name].to_numpy().astype(spec.type)
-            for spec in schema.inputs
-            if spec.name in frame
-        }
-    spec = schema.inputs[0]
-    return frame.to_numpy().astype(spec.type).reshape(spec.shape)
-
-
-def _read_image(path: str, schema: Any) -> Any:
-    import numpy as np
-
-    if schema is not None and not schema.is_tensor_spec():
-        return _image_bytes(path, schema)
-    from PIL import Image
-
-    with Image.open(path) as image:
-        pixels = np.asarray(image)
-    if schema is None:
-        return pixels[np.newaxis].astype(np.uint8)
-    spec = schema.inputs[0]
-    if tuple(spec.shape) == (-1,):
-        array = np.empty(1, dtype=object)
-        array[0] = pixels
-    else:
-        array = pixels.astype(spec.type).reshape(spec.shape)
-    return {spec.name: array} if spec.name else array
-
-
-def _image_bytes(path: str, schema: Any) -> Any:
+def _read_bytes(path: str, schema: Any) -> Any:
     import pandas as pd
 
-    kinds = [getattr(spec.type, "name", "") for spec in schema.inputs]
-    if kinds != ["binary"]:
-        raise TypeError(
-            "The model's signature takes no images: it must be a tensor, or exactly one column of type binary; "
-            f"it has {', '.join(kinds)}."
-        )
     with open(path, "rb") as file:
         content = file.read()
     return pd.DataFrame({schema.inputs[0].name or 0: [content]})
+
+
+def _pixels(path: str, schema: Any) -> Any:
+    """Return an image as an array of bytes or what its format has; a palette's numbers are no colours."""
+    if schema is not None and not schema.is_tensor_spec():
+        kinds = ", ".join(mlflow_columns.word(spec.type) or str(spec.type) for spec in schema.inputs)
+        raise TypeError(
+            "The model's signature takes no images: it must be a tensor, or exactly one column of type binary; "
+            f"it has {kinds}."
+        )
+    import numpy as np
+    from PIL import Image
+
+    with Image.open(path) as image:
+        if image.mode != "P":
+            return np.asarray(image)
+        return np.asarray(image.convert("RGBA" if "transparency" in image.info else "RGB"))

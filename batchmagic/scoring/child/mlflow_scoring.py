@@ -1,13 +1,18 @@
-"""Scoring with an MLflow model and no script: one ``predict`` per file."""
+"""Scoring with an MLflow model and no script: one ``predict`` per file, or per mini-batch where that is asked for."""
 
 from __future__ import annotations
 
+import json
+import os
 from typing import Any
 
+from . import mlflow_together
 from .mlflow_inputs import read
+from .mlflow_outputs import as_frame
 from .results import Result
 
-PREDICTION = "prediction"
+#: The variable that holds values for the parameters of the model's signature, as a JSON object.
+PARAMS = "BATCHMAGIC_PREDICT_PARAMS"
 
 
 class MlflowEntry:
@@ -17,10 +22,12 @@ class MlflowEntry:
 
     def __init__(self, spec: dict[str, Any]) -> None:
         self._path: str = spec["mlflow_model"]
+        self._together = spec.get("predict_per") == "mini_batch"
         self.roots = (self._path,)
         self.titles: dict[str, str] = {}
         self._model: Any = None
         self._schema: Any = None
+        self._params: dict[str, Any] = {}
         #: The file that is being scored, which an error then names.
         self.file: str | None = None
 
@@ -29,25 +36,55 @@ class MlflowEntry:
         import mlflow.pyfunc  # noqa: F401 -- imported here so that a failure is one of the import
 
     def init(self) -> None:
-        """Load the model."""
+        """Load the model.
+
+        Raises
+        ------
+        ValueError
+            If the model cannot take what the deployment gives it.
+        """
         import mlflow.pyfunc
 
         self._model = mlflow.pyfunc.load_model(self._path)
         self._schema = self._model.metadata.get_input_schema()
+        self._params = given_params(os.environ.get(PARAMS), self._model.metadata.get_params_schema())
+        if self._together:
+            mlflow_together.check(self._schema)
 
-    def run(self, files: list[str]) -> Result:
+    def run(self, files: list[str], mini_batch: int) -> Result:  # noqa: ARG002 -- a script may ask for its number
         """Return the predictions for every file of a mini-batch, in order."""
         import pandas as pd
 
-        frames, names = [], []
-        for file in files:
-            self.file = file
-            frame = as_frame(self._model.predict(read(file, self._schema)))
-            frames.append(frame)
-            names += [file] * len(frame)
+        frames = self._predicted_together(files) if self._together else self._predicted_alone(files)
         self.file = None
+        names = [file for file, frame in zip(files, frames) for _ in range(len(frame))]
         whole = frames[0] if len(frames) == 1 else pd.concat(frames, ignore_index=True)
         return Result("frame", whole, len(whole), names)
+
+    def _predicted_alone(self, files: list[str]) -> list[Any]:
+        frames = []
+        for file in files:
+            self.file = file
+            frames.append(self._predict(read(file, self._schema)))
+        return frames
+
+    def _predicted_together(self, files: list[str]) -> list[Any]:
+        contents = []
+        for file in files:
+            self.file = file
+            contents.append(read(file, self._schema))
+        frames: dict[int, Any] = {}
+        for places in mlflow_together.groups(contents):
+            # Of several files nobody knows which one an error is about.
+            self.file = files[places[0]] if len(places) == 1 else None
+            group = [contents[place] for place in places]
+            predicted = self._predict(mlflow_together.joined(group))
+            frames.update(zip(places, mlflow_together.parted(predicted, group)))
+        return [frames[place] for place in range(len(files))]
+
+    def _predict(self, content: Any) -> Any:
+        more = {"params": dict(self._params)} if self._params else {}
+        return as_frame(self._model.predict(content, **more))
 
     def items(self, result: Result, files: list[str]) -> int:  # noqa: ARG002 -- a script's counts rows
         """Return how many items count as succeeded: every file, as a failing one fails the mini-batch."""
@@ -57,77 +94,28 @@ class MlflowEntry:
         """Do nothing: a model has no such function."""
 
 
-def as_frame(prediction: Any) -> Any:
-    """Return what ``predict`` returned as a table; values without a name are ``prediction``.
+def given_params(text: str | None, schema: Any) -> dict[str, Any]:
+    """Return the parameters for every ``predict``; what is not given has the default of the signature.
 
     Raises
     ------
-    TypeError
-        If it returned nothing.
+    ValueError
+        If the text is no JSON object, or names what is no parameter of the model.
     """
-    import numpy as np
-    import pandas as pd
-
-    if prediction is None:
-        raise TypeError("predict() returned None.")
-    if hasattr(prediction, "toarray"):
-        prediction = prediction.toarray()
-    if isinstance(prediction, pd.DataFrame):
-        return prediction.reset_index(drop=True)
-    if isinstance(prediction, pd.Series):
-        name = PREDICTION if prediction.name is None else prediction.name
-        return prediction.reset_index(drop=True).to_frame(name)
-    if isinstance(prediction, np.ndarray):
-        return _from_array(prediction)
-    if isinstance(prediction, dict):
-        return _from_dict(prediction)
-    if isinstance(prediction, (list, tuple)):
-        return pd.DataFrame({PREDICTION: _column(list(prediction))})
-    return pd.DataFrame({PREDICTION: [prediction]})
-
-
-def _from_array(array: Any) -> Any:
-    import pandas as pd
-
-    if array.ndim == 2 and array.shape[1] > 1:  # noqa: PLR2004
-        return pd.DataFrame(array, columns=[f"{PREDICTION}_{i}" for i in range(array.shape[1])])
-    if array.ndim == 2:  # noqa: PLR2004
-        array = array[:, 0]
-    if array.ndim <= 1:
-        return pd.DataFrame({PREDICTION: array.reshape(-1)})
-    return pd.DataFrame({PREDICTION: _column(list(array))})
-
-
-def _from_dict(outputs: dict[Any, Any]) -> Any:
-    """Return named outputs as columns: a row per element if all have as many, else a single row."""
-    import pandas as pd
-
-    lists = {name: _elements(value) for name, value in outputs.items()}
-    lengths = {None if value is None else len(value) for value in lists.values()}
-    if len(lengths) == 1 and None not in lengths:
-        return pd.DataFrame({name: _column(value) for name, value in lists.items()})
-    return pd.DataFrame({name: _column([value]) for name, value in outputs.items()})
-
-
-def _elements(value: Any) -> Any:
-    import numpy as np
-    import pandas as pd
-
-    if isinstance(value, (list, tuple, pd.Series)):
-        return list(value)
-    if isinstance(value, np.ndarray) and value.ndim:
-        return value if value.ndim == 1 else list(value)
-    return None
-
-
-def _column(values: Any) -> Any:
-    """Return values as a column in which nested ones stay whole."""
-    import numpy as np
-    import pandas as pd
-
-    if isinstance(values, list) and any(isinstance(v, (list, tuple, dict, np.ndarray)) for v in values):
-        column = np.empty(len(values), dtype=object)
-        for i, value in enumerate(values):
-            column[i] = value
-        return pd.Series(column, dtype=object)
-    return values
+    if not text:
+        return {}
+    try:
+        given = json.loads(text)
+    except ValueError as error:
+        raise ValueError("{} is no JSON ({})".format(PARAMS, error)) from error
+    if not isinstance(given, dict):
+        raise ValueError('{} is no JSON object such as {{"temperature": 0.5}}'.format(PARAMS))  # noqa: TRY004 -- a value
+    known = [param.name for param in schema.params] if schema is not None else []
+    unknown = sorted(set(given) - set(known))
+    if unknown:
+        raise ValueError(
+            "{} names {!r}, which is no parameter in the model's signature; it has: {}".format(
+                PARAMS, unknown[0], ", ".join(known) or "none"
+            )
+        )
+    return given

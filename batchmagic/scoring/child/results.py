@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, MappingView, Sequence
 from typing import Any, NamedTuple
 
 _ALLOWED = (
@@ -85,7 +85,7 @@ def _is_sequence(value: object) -> bool:
     if isinstance(value, (str, bytes, bytearray, memoryview)):
         return False
     return (
-        isinstance(value, (Sequence, Iterator))
+        isinstance(value, (Sequence, Iterator, MappingView))
         or _instance(value, "pandas", "Index")
         or _instance(value, "pyarrow", "Array", "ChunkedArray")
     )

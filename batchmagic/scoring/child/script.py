@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import inspect
 import os
 import sys
 from typing import TYPE_CHECKING, Any
@@ -12,6 +13,37 @@ from . import results
 if TYPE_CHECKING:
     from collections.abc import Callable
     from types import ModuleType
+
+
+class MiniBatchContext:
+    """What a ``run(mini_batch, mini_batch_context)`` gets beside the files.
+
+    Attributes
+    ----------
+    minibatch_index
+        The number of the mini-batch in the job, from 0; the same in every attempt.
+    dataset_name, partition_key_value
+        None: they are about other kinds of input than files.
+    """
+
+    dataset_name = None
+    partition_key_value = None
+
+    def __init__(self, minibatch_index: int) -> None:
+        self.minibatch_index = minibatch_index
+
+
+def _takes_context(run: Any) -> bool:
+    """Whether ``run`` must be given a second argument, or calls one by its name in Azure."""
+    try:
+        parameters = list(inspect.signature(run).parameters.values())
+    except (TypeError, ValueError):
+        # Of a builtin, for example.
+        return False
+    places = [p for p in parameters if p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD)]
+    return len(places) > 1 and (
+        places[1].default is places[1].empty or places[1].name == "mini_batch_context"
+    )
 
 
 class ScriptEntry:
@@ -24,6 +56,7 @@ class ScriptEntry:
         self.titles: dict[str, str] = {self._script: spec["script_title"]} if spec.get("script_title") else {}
         self._module: ModuleType | None = None
         self.run_function: Any = None
+        self._wants_context = False
         #: A script does not say which of its files it is at.
         self.file: str | None = None
         roots = [self._code_dir, os.path.dirname(self._script), os.environ.get("AZUREML_MODEL_DIR")]
@@ -55,13 +88,16 @@ class ScriptEntry:
         if not callable(self.run_function):
             name = self.titles.get(self._script) or os.path.basename(self._script)
             raise AttributeError(f"{name} defines no function run(mini_batch)")  # noqa: TRY004 -- it is missing
+        self._wants_context = _takes_context(self.run_function)
 
     def init(self) -> None:
         """Call the script's ``init()`` if it has one."""
         self._call("init")
 
-    def run(self, files: list[str]) -> results.Result:
-        """Return what ``run(files)`` returned, checked and without generators."""
+    def run(self, files: list[str], mini_batch: int) -> results.Result:
+        """Return what the script's ``run`` returned for a mini-batch, checked and without generators."""
+        if self._wants_context:
+            return results.check(self.run_function(files, MiniBatchContext(mini_batch)))
         return results.check(self.run_function(files))
 
     def items(self, result: results.Result, files: list[str]) -> int:  # noqa: ARG002 -- MLflow's counts files

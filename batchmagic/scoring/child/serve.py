@@ -178,19 +178,19 @@ class Scorer:
         until = perf_counter() + float(header.get("budget") or 0)
         bytes_left = int(header.get("max_bytes") or 0)
         done = 0
-        for _mini_batch, _part, files in header["members"]:
+        for mini_batch, _part, files in header["members"]:
             if done and (perf_counter() > until or bytes_left < 0):
                 break
-            bytes_left -= self._member(done, files)
+            bytes_left -= self._member(done, files, mini_batch)
             done += 1
         self._line.tell({"op": "end", "done": done})
 
-    def _member(self, k: int, files: list[str]) -> int:
+    def _member(self, k: int, files: list[str], mini_batch: int) -> int:
         """Score one mini-batch and send what came of it, before anything else begins."""
         started, cpu_before = perf_counter(), self._cpu
         raw = b""
         try:
-            outcome, raw = self._outcome(files)
+            outcome, raw = self._outcome(files, mini_batch)
         except BaseException as raised:  # noqa: BLE001 -- whatever it is, it is one failed mini-batch
             if getpid() != self._pid:
                 _leave(raised)
@@ -210,10 +210,10 @@ class Scorer:
         self._line.tell_json(header.encode(), raw)
         return len(raw)
 
-    def _outcome(self, files: list[str]) -> tuple[str, bytes]:
+    def _outcome(self, files: list[str], mini_batch: int) -> tuple[str, bytes]:
         """Return the middle of the header, and the rows, of a mini-batch that succeeds."""
         self._phase = "run"
-        result = self._entry.run(files)
+        result = self._entry.run(files, mini_batch)
         self._phase = "encode"
         self._have_depth()
         encoded = self._encoder.encode(result, files)

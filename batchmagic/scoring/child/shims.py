@@ -1,4 +1,4 @@
-"""What published scoring scripts expect to find and would not: Azure's helper module, an old MLflow name."""
+"""What published scoring scripts expect to find and would not: Azure's helper modules, an old MLflow name."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ import os
 import sys
 from typing import TYPE_CHECKING, Any
 
+from . import azureml_core
 from .isolate import level_of, make_folder
 
 if TYPE_CHECKING:
@@ -20,8 +21,9 @@ _PYFUNC = "mlflow.pyfunc"
 
 
 def install(spec: dict[str, Any]) -> None:
-    """Make ``azureml_user.parallel_run.EntryScript`` and ``mlflow.pyfunc.load`` work."""
+    """Make ``EntryScript``, ``mlflow.pyfunc.load`` and, if it is missing, ``azureml.core`` work."""
     _install_entry_script(spec)
+    azureml_core.install()
     loaded = sys.modules.get(_PYFUNC)
     if loaded is not None:
         _add_load(loaded)

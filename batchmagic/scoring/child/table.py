@@ -5,10 +5,12 @@ from __future__ import annotations
 import sys
 from typing import TYPE_CHECKING, Any
 
-from ..columns import BOOLEAN, DOUBLE, INTEGER, NULL, TEXT  # noqa: TID252 -- see values
+from ..columns import BOOLEAN, DOUBLE, INTEGER, NULL, TEXT, ColumnConflict  # noqa: TID252 -- see values
 from .values import unified
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
     from .results import Result
 
 RESULT = "result"
@@ -50,18 +52,40 @@ def tabulate(result: Result) -> list[Column]:
     ColumnConflict
         If no type can hold a column's values.
     """
+    return [make(name, values) for name, make, values in _parts(result)]
+
+
+def header(result: Result) -> list[tuple[str, str]]:
+    """Return the names and types of a result's columns; text where no type can hold a column's values."""
+    return [(name, _kind(name, make, values)) for name, make, values in _parts(result)]
+
+
+def _kind(name: str, make: Callable[[str, Any], Column], values: Any) -> str:
+    try:
+        return make(name, values).kind
+    except ColumnConflict:
+        return TEXT
+
+
+def _parts(result: Result) -> Iterator[tuple[str, Callable[[str, Any], Column], Any]]:
+    """Yield name, maker and values of each column."""
+    value = result.value
     if result.kind == "items":
-        return [Column(RESULT, *unified(result.value, RESULT))]
-    if result.kind == "array":
-        return [_from_array(RESULT, result.value)]
-    if result.kind == "series":
-        name = RESULT if result.value.name is None else str(result.value.name)
-        return [_from_series(name, result.value)]
-    if result.kind == "arrow":
-        names = unique_names(result.value.column_names)
-        return [_from_arrow(name, result.value.column(i)) for i, name in enumerate(names)]
-    names = unique_names(result.value.columns)
-    return [_from_series(name, result.value.iloc[:, i]) for i, name in enumerate(names)]
+        yield RESULT, _from_items, value
+    elif result.kind == "array":
+        yield RESULT, _from_array, value
+    elif result.kind == "series":
+        yield RESULT if value.name is None else str(value.name), _from_series, value
+    elif result.kind == "arrow":
+        for i, name in enumerate(unique_names(value.column_names)):
+            yield name, _from_arrow, value.column(i)
+    else:
+        for i, name in enumerate(unique_names(value.columns)):
+            yield name, _from_series, value.iloc[:, i]
+
+
+def _from_items(name: str, items: Any) -> Column:
+    return Column(name, *unified(items, name))
 
 
 def unique_names(labels: Any) -> list[str]:

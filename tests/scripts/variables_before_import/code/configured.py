@@ -1,0 +1,4 @@
+import os
+
+KEY = os.environ["OPENAI_KEY"]
+NUMBER = int(os.environ["NUMBER"]) + 1
