@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from batchmagic.grammar.model import Noun, Option, Verb
 from batchmagic.grammar.nouns_job import JOB_NOUN
 from batchmagic.grammar.options import (
@@ -124,6 +126,13 @@ path: ./patients""",
             completes="path",
             help="YAML documents, told apart by $schema or `kind:` (`-`: standard input)",
         ),
+        Option(
+            flags=SET.flags,
+            metavar="KIND.KEY=VALUE",
+            repeat=True,
+            several=True,
+            help="set a field of every document of that kind (deployment.mini_batch_size=5); more may follow",
+        ),
     ),
 )
 
@@ -225,7 +234,7 @@ mini_batch_size: 5""",
             example="deployment update heart/classifier --set mini_batch_size=50",
             options=(
                 DEPLOYMENT,
-                Option(flags=SET.flags, metavar=SET.metavar, repeat=True, required=True, help=SET.help),
+                replace(SET, required=True),
             ),
         ),
         Verb(
@@ -279,6 +288,29 @@ max_instances: 4""",
             handler="compute:delete",
             example="compute delete batch-cluster",
             options=(_COMPUTE_NAME,),
+        ),
+    ),
+)
+
+EXPORT = Verb(
+    name="export",
+    help="write an endpoint with its deployments into a folder, as YAML, code, models and a script of `az ml` calls",
+    handler="export:export",
+    example="export heart ./heart-for-azure",
+    options=(
+        ENDPOINT,
+        Option(flags=("DIR",), completes="path", help="the folder; it is made, or must be empty"),
+        Option(
+            flags=("--overwrite",),
+            takes="flag",
+            default=False,
+            help="replace what an earlier export wrote there; other files stay",
+        ),
+        Option(
+            flags=("--no-model-files",),
+            takes="not",
+            default=True,
+            help="leave the files of the models out",
         ),
     ),
 )
@@ -376,6 +408,7 @@ NOUNS: tuple[Noun | Verb, ...] = (
     ),
     _COMPUTE,
     APPLY,
+    EXPORT,
     PRUNE,
     BACKUP,
     DOCTOR,
