@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from batchmagic.sdk.export.files import write
 from batchmagic.sdk.export.folder import new_tree
 from batchmagic.sdk.export.gather import gather
-from batchmagic.sdk.export.write import write
 
 if TYPE_CHECKING:
     import os

@@ -115,13 +115,18 @@ def deployment_text(plan: DeploymentPlan) -> str:
     return _text("batchDeployment", labelled, _variables_note(plan))
 
 
+def processes_in_azure() -> int:
+    """Return how many processes a deployment gets there that gives no number: as many as here, if the size allows it."""
+    return min(cores(), _AZURE_CORES)
+
+
 def _effective(plan: DeploymentPlan) -> tuple[dict[str, Any], dict[str, Any]]:
     """Return the settings in force, and those values among all that are written which nobody gave."""
     given, force = plan.record.entity.settings, plan.record.entity.effective_settings()
     values: dict[str, Any] = {
         "instance_count": force.instance_count,
         "mini_batch_size": force.mini_batch_size,
-        "max_concurrency_per_instance": force.max_concurrency_per_instance or min(cores(), _AZURE_CORES),
+        "max_concurrency_per_instance": force.max_concurrency_per_instance or processes_in_azure(),
         "output_action": str(force.output_action),
         "output_file_name": force.output_file_name,
         "error_threshold": -1 if force.error_threshold is None else force.error_threshold,

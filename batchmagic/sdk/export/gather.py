@@ -99,6 +99,7 @@ class _Gatherer:
     def __init__(self, ws: Workspace, *, model_files: bool) -> None:
         self._ws = ws
         self._model_files = model_files
+        self._told: list[str] = []
         self._models: dict[tuple[str, str], ModelFiles] = {}
         self._environments: dict[tuple[str, str], Environment] = {}
 
@@ -115,8 +116,6 @@ class _Gatherer:
             environments=tuple(self._environments.values()),
         )
         return replace(plan, notes=tuple(notes.of_plan(plan, self._told)))
-
-    _told: tuple[str, ...] = ()
 
     def _deployment(self, record: DeploymentRecord, names: dict[str, str]) -> DeploymentPlan:
         code = None if record.code_dir is None else self._ws.root / record.code_dir
@@ -164,7 +163,7 @@ class _Gatherer:
         """Keep a registered environment for the plan, and return the reference with its version."""
         reference = parse_reference(text)
         if reference.registry is not None:
-            self._told = (*self._told, notes.curated(deployment, text))
+            self._told.append(notes.curated(deployment, text))
             return text
         entity = cast(
             "Environment",
@@ -172,13 +171,13 @@ class _Gatherer:
         )
         lacking = lacks_azure_needs(entity)
         if lacking:
-            self._told = (*self._told, notes.lacking(str(entity.name), lacking))
+            self._told.append(notes.lacking(str(entity.name), lacking))
         return self._kept(entity)
 
     def _frozen(self, record: DeploymentRecord, code: Path, model: Path | None) -> str:
         found = needed(code, record.interpreter, model)
-        entity = environment_of(f"{record.endpoint}-{record.name}", record.interpreter, found.pinned)
-        self._told = (*self._told, notes.frozen(record.name, entity, found.missing))
+        entity = environment_of(f"{record.endpoint}-python", record.interpreter, found.pinned)
+        self._told.append(notes.frozen(record.name, entity, found.missing))
         return self._kept(entity)
 
     def _kept(self, entity: Environment) -> str:

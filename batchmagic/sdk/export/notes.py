@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from batchmagic.constants import BatchDeploymentOutputAction
 from batchmagic.entities.deployment import OWN_SETTINGS
 from batchmagic.entities.unset import LOCAL_COMPUTE
+from batchmagic.sdk.export.definitions import processes_in_azure
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -67,12 +69,13 @@ def frozen(deployment: str, environment: Environment, missing: Sequence[str]) ->
 def _of_deployment(deployment: DeploymentPlan) -> Iterator[str]:
     entity = deployment.record.entity
     for name in OWN_SETTINGS:
-        if getattr(entity.settings, name) is not None:
+        keeps_rows = entity.settings.output_action != BatchDeploymentOutputAction.SUMMARY_ONLY
+        if getattr(entity.settings, name) is not None and (keeps_rows or name != "output_format"):
             yield f"`{deployment.name}` sets {name}, which Azure does not have: there, {_OWN[name]}."
     if entity.settings.max_concurrency_per_instance is None:
         yield (
-            f"`{deployment.name}` starts as many processes here as there are cores. Azure needs a number: set "
-            "max_concurrency_per_instance to the cores of the machine's size."
+            f"`{deployment.name}` starts as many processes here as there are cores. Azure needs a number, "
+            f"{processes_in_azure()} for now: set max_concurrency_per_instance to the cores of the cluster's machines."
         )
     if deployment.record.model_name is None:
         yield f"`{deployment.name}` has no model, and Azure needs one: register any file and name it."
