@@ -19,6 +19,14 @@ _PLACES = {
     "abfs": "in Azure Data Lake Storage", "abfss": "in Azure Data Lake Storage", "adl": "in Azure Data Lake Storage",
     "s3": "in Amazon S3", "gs": "in Google Cloud Storage", "dbfs": "in Databricks", "hdfs": "in HDFS",
 }  # fmt: skip
+_ASSETS = {
+    "models": "a model",
+    "environments": "an environment",
+    "data": "data",
+    "codes": "a code asset of a workspace in Azure",
+    "computes": "a compute",
+    "components": "a component",
+}
 _FORMS = "azureml:NAME:VERSION, azureml:NAME@LABEL, models:/NAME/VERSION, a path, or a URI"
 _URI = re.compile(r"[a-zA-Z][a-zA-Z0-9+.-]+://")
 _WORD = re.compile(r"[a-zA-Z0-9][-_a-zA-Z0-9]*")
@@ -121,7 +129,7 @@ def described(reference: Reference) -> str:
     if reference.registry is not None:
         return f"is in the registry {reference.registry!r}, not on this machine"
     if reference.kind == "asset":
-        return f"is one of the {reference.asset_type}" if reference.asset_type else "is a registered asset"
+        return f"is {_ASSETS.get(reference.asset_type or '', 'a registered asset')}"
     return {
         "path": "is a path",
         "mlflow": "is a model of MLflow",

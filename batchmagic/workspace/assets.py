@@ -208,7 +208,7 @@ class AssetStore:
     def _add_model(
         self, model: Model, incoming: Path, child: str, found: Snapshot, *, reuse: bool, anonymous: bool
     ) -> AssetRecord:
-        name = check_name("model", model.name or found.digest[:32])
+        name = check_name("model", model.name or _anonymous_name(found.digest, child, model.type))
         version = model.version or (None if model.name else "1")
         body = redact({**model.to_dict(), "name": name, "path": child})
         with self._database.write() as connection:
@@ -315,6 +315,11 @@ class AssetStore:
             query = query.where(assets.c.version == version)
         found = [rows.record(row) for row in connection.execute(query)]
         return found or [rows.find(connection, kind, name, version)]  # which says what is missing
+
+
+def _anonymous_name(digest: str, child: str, kind: str) -> str:
+    """Return the name of a model without one: another for the same files under another name, which scripts see."""
+    return hashlib.sha256(f"{digest}\0{child}\0{kind}".encode()).hexdigest()[:32]
 
 
 def _free(parent: Path, version: str) -> Iterator[Path]:
