@@ -17,6 +17,7 @@ from batchmagic.grammar.options import (
     SET,
     VERSION,
 )
+from batchmagic.grammar.verbs_files import APPLY, EXPORT
 
 _PATH = Option(flags=("--path", "-p"), metavar="PATH", completes="path", help="the file or folder")
 _OPTIONAL_NAME = Option(flags=("NAME",), optional=True, help="the name (a definition may give it)")
@@ -106,36 +107,6 @@ INVOKE_VERB = Verb(
     options=INVOKE,
     example="invoke heart --input ./patients --output ./scores",
 )
-APPLY = Verb(
-    name="apply",
-    help="create or update everything that a file of YAML documents defines",
-    handler="apply:apply",
-    example="apply --file everything.yml",
-    body="yaml",
-    cell="""apply
-kind: endpoint
-name: heart
----
-kind: data
-name: patients
-path: ./patients""",
-    options=(
-        Option(
-            flags=("--file", "-f"),
-            metavar="FILE",
-            completes="path",
-            help="YAML documents, told apart by $schema or `kind:` (`-`: standard input)",
-        ),
-        Option(
-            flags=SET.flags,
-            metavar="KIND.KEY=VALUE",
-            repeat=True,
-            several=True,
-            help="set a field of every document of that kind (deployment.mini_batch_size=5); more may follow",
-        ),
-    ),
-)
-
 _ENDPOINT = Noun(
     name="endpoint",
     help="endpoints: the stable names that jobs are invoked by",
@@ -288,29 +259,6 @@ max_instances: 4""",
             handler="compute:delete",
             example="compute delete batch-cluster",
             options=(_COMPUTE_NAME,),
-        ),
-    ),
-)
-
-EXPORT = Verb(
-    name="export",
-    help="write an endpoint with its deployments into a folder, as YAML, code, models and a script of `az ml` calls",
-    handler="export:export",
-    example="export heart ./heart-for-azure",
-    options=(
-        ENDPOINT,
-        Option(flags=("DIR",), completes="path", help="the folder; it is made, or must be empty"),
-        Option(
-            flags=("--overwrite",),
-            takes="flag",
-            default=False,
-            help="replace what an earlier export wrote there; other files stay",
-        ),
-        Option(
-            flags=("--no-model-files",),
-            takes="not",
-            default=True,
-            help="leave the files of the models out",
         ),
     ),
 )
