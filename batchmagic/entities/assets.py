@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Annotated, Any, ClassVar, Literal, Self
 
 from pydantic import BeforeValidator, Field, model_validator
@@ -10,8 +11,11 @@ from batchmagic.entities.base import Entity, Resource
 from batchmagic.entities.deployment_settings import owned
 from batchmagic.entities.fields import AnyMap, CondaFile, PathText, Text, TextMap, Version, named, one_of
 from batchmagic.entities.problems import carried
+from batchmagic.entities.unset import without_unset
 from batchmagic.errors import ValidationException
 
+AS_TAG = "batchmagic.properties."
+"""What the tags begin with that carry properties of an environment, which Azure's YAML has no place for."""
 _MODEL_TYPES = ("custom_model", "mlflow_model", "triton_model")
 _DATA_TYPES = ("uri_file", "uri_folder", "mltable")
 
@@ -100,7 +104,7 @@ class Environment(Resource):
                 raise ValidationException(
                     f"{key} belongs into the conda file.", field=key, hint="Write it under conda_file."
                 )
-        return super()._fold(values)
+        return _with_properties(without_unset(super()._fold(values)))
 
     def validate(self) -> None:  # type: ignore[override]  # pydantic's, which it has given up
         """Pass: a definition is checked when it is made, and whenever it is changed."""
@@ -116,6 +120,16 @@ class Environment(Resource):
             )
             raise carried(error, key="build")
         return self
+
+
+def _with_properties(values: dict[str, Any]) -> dict[str, Any]:
+    """Return the values with those tags as properties that were properties before an export."""
+    tags = values.get("tags")
+    if not isinstance(tags, Mapping) or not any(str(key).startswith(AS_TAG) for key in tags):
+        return values
+    moved = {key.removeprefix(AS_TAG): item for key, item in tags.items() if str(key).startswith(AS_TAG)}
+    left = {key: item for key, item in tags.items() if not str(key).startswith(AS_TAG)}
+    return {**values, "tags": left, "properties": {**moved, **(values.get("properties") or {})}}
 
 
 class Data(Resource):

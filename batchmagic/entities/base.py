@@ -262,10 +262,15 @@ _READ_ONLY = frozenset(
         "id",
         "creation_context",
         "provisioning_state",
+        "provisioning_errors",
+        "created_on",
         "scoring_uri",
         "openapi_uri",
         "resourceGroup",
         "resource_group",
+        "latest_version",
+        "job_name",
+        "intellectual_property",
     }
 )
 

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Annotated, ClassVar, Literal, Self
+from typing import Annotated, Any, ClassVar, Literal, Self
 
 from pydantic import BeforeValidator, Field, model_validator
 
 from batchmagic.entities.base import Resource
 from batchmagic.entities.fields import Amount, AnyMap, ComputeName, Count, Text, TextMap, one_of
 from batchmagic.entities.problems import carried
+from batchmagic.entities.unset import without_unset
 from batchmagic.errors import ValidationException
 
 
@@ -63,6 +64,10 @@ class AmlCompute(Resource):
     def provisioning_errors(self) -> str | None:
         """None: a definition is stored or refused at once."""
         return None
+
+    @classmethod
+    def _fold(cls, values: dict[str, Any]) -> dict[str, Any]:
+        return without_unset(super()._fold(values))
 
     @model_validator(mode="after")
     def _min_to_max(self) -> Self:

@@ -6,7 +6,7 @@ import inspect
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, Self
 
-from pydantic import BeforeValidator, Discriminator, Field, Tag, model_validator
+from pydantic import AfterValidator, BeforeValidator, Discriminator, Field, Tag, model_validator
 
 from batchmagic.constants import BatchDeploymentOutputAction, OutputFormat, PredictPer
 from batchmagic.entities.assets import Environment, Model
@@ -30,8 +30,10 @@ from batchmagic.entities.fields import (
     Text,
     TextMap,
     one_of,
+    reference_to,
 )
 from batchmagic.entities.references import parse_reference, relocated
+from batchmagic.entities.unset import without_unset
 from batchmagic.errors import UnknownField, ValidationException
 
 if TYPE_CHECKING:
@@ -57,11 +59,21 @@ def _branch(value: Any) -> str:
     return "<reference>" if isinstance(value, str) else "<inline>"
 
 
+_is_model = reference_to(
+    "model", "path", "mlflow", "datastore", "job", hint="Download it, and give the local path."
+)
+_is_environment = reference_to(
+    "environment",
+    hint="Name a registered one, define it in place, or write `file:environment.yml` for a file that defines one.",
+)
 ModelOrReference = Annotated[
-    Annotated[PathText, Tag("<reference>")] | Annotated[Model, Tag("<inline>")], Discriminator(_branch)
+    Annotated[PathText, AfterValidator(_is_model), Tag("<reference>")] | Annotated[Model, Tag("<inline>")],
+    Discriminator(_branch),
 ]
 EnvironmentOrReference = Annotated[
-    Annotated[PathText, Tag("<reference>")] | Annotated[Environment, Tag("<inline>")], Discriminator(_branch)
+    Annotated[PathText, AfterValidator(_is_environment), Tag("<reference>")]
+    | Annotated[Environment, Tag("<inline>")],
+    Discriminator(_branch),
 ]
 
 
@@ -160,7 +172,7 @@ class BatchDeployment(_Shortcuts, Resource):
 
     @classmethod
     def _fold(cls, values: dict[str, Any]) -> dict[str, Any]:
-        values = super()._fold(values)
+        values = without_unset(super()._fold(values))
         flat = {key: values.pop(key) for key in _SETTINGS if key in values}
         own = _own_settings(values)
         if flat or own:

@@ -13,7 +13,7 @@ from pydantic import AfterValidator, BeforeValidator, Field, TypeAdapter, Valida
 
 from batchmagic.constants import BatchDeploymentOutputAction, OutputFormat, PredictPer
 from batchmagic.entities.problems import carrying, wrong
-from batchmagic.entities.references import parse_reference
+from batchmagic.entities.references import described, parse_reference, without_credentials
 from batchmagic.entities.yaml_source import source_text
 from batchmagic.errors import UnsafePath, ValidationException
 from batchmagic.names import check_name, nearest
@@ -163,6 +163,22 @@ def _variables(value: Any) -> Any:
 def _reference(text: str) -> str:
     parse_reference(text)
     return text
+
+
+def reference_to(kind: str, *ways: str, hint: str) -> Callable[[Any], Any]:
+    """Return a validator for references to assets of that kind, and for references of the kinds `ways`."""
+
+    def check(text: str) -> str:
+        reference = parse_reference(text)
+        if reference.kind in ways or (
+            reference.kind == "asset" and reference.asset_type in {None, f"{kind}s"}
+        ):
+            return text
+        raise ValidationException(
+            field=kind, value=without_credentials(text), reason=described(reference), hint=hint
+        )
+
+    return carrying(check)
 
 
 def _plain(value: Any) -> Any:

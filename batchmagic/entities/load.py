@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterable, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import IO, Any, TypeVar
 
@@ -12,12 +13,16 @@ from batchmagic.entities.base import Resource
 from batchmagic.entities.compute import AmlCompute
 from batchmagic.entities.deployment import BatchDeployment
 from batchmagic.entities.endpoint import BatchEndpoint
+from batchmagic.entities.invocation import Invocation
 from batchmagic.entities.kinds import KINDS, kind_of, mapping_of, said_kind
 from batchmagic.entities.overrides import overridden
+from batchmagic.entities.references import relocated
 from batchmagic.entities.yaml_source import MAX_BYTES, Document, read_document, read_documents, refused
 
 R = TypeVar("R", bound=Resource)
 Source = str | os.PathLike[str] | IO[str]
+_FILE = "file:"
+_YAML = (".yml", ".yaml")
 Overrides = Iterable[Mapping[str, Any]] | None
 
 
@@ -104,6 +109,21 @@ def load_text(
     return _entity(kind, document, origin or Path.cwd(), params_override)
 
 
+def load_invocation(
+    text: str, *, origin: Path, name: str = "<yaml>", params_override: Overrides = None
+) -> Invocation:
+    """Return the invoke that `text` describes; see `load_text`."""
+    document = read_document(text, name=name)
+    mapping_of(document)
+    overrides = list(params_override or ())
+    keys = tuple(str(key) for mapping in overrides for key in mapping)
+    found = Invocation.from_dict(
+        overridden(document.data, overrides), source=replace(document, overridden=keys)
+    )
+    found.resolve_paths(origin)
+    return found
+
+
 def load_any(source_text: str, origin: Path | None = None, *, name: str = "<yaml>") -> Resource:
     """Return the entity that a text defines; its kind is told by ``$schema``, ``kind:`` or its shape."""
     return _of_any_kind(read_document(source_text, name=name), origin or Path.cwd())
@@ -115,10 +135,28 @@ def load_documents(
     *,
     name: str = "<yaml>",
     values: Mapping[str, Callable[[], Any]] | None = None,
+    overrides: Mapping[str, Mapping[str, Any]] | None = None,
 ) -> list[Resource]:
-    """Return the entities of all documents of a text, in their order; an error in one of them spoils all."""
-    found = read_documents(source_text, name=name, values=values)
-    return [_of_any_kind(document, origin or Path.cwd()) for document in found]
+    """Return the entities of all documents of a text, in their order; an error in one of them spoils all.
+
+    Parameters
+    ----------
+    overrides
+        For each kind, the dotted keys that replace values of every document of that kind.
+
+    Raises
+    ------
+    DefinitionError
+        With line and column; also for overrides of a kind that no document is of.
+    """
+    documents = [(kind_of(d), d) for d in read_documents(source_text, name=name, values=values)]
+    changes = overrides or {}
+    for kind in changes.keys() - {kind for kind, _ in documents}:
+        raise refused(f"no document defines a {kind}, of which fields are set", name)
+    return [
+        _entity(KINDS[kind], document, origin or Path.cwd(), [changes.get(kind, {})])
+        for kind, document in documents
+    ]
 
 
 def read_source(source: Source) -> tuple[str, str]:
@@ -153,10 +191,29 @@ def _entity(kind: type[R], document: Document, origin: Path, params_override: Ov
     if said is not None and KINDS[said] is not kind:
         wanted = next(word for word, known in KINDS.items() if known is kind)
         raise document.error(f"this defines a kind of {said!r}, not of {wanted!r}")
-    values = overridden(document.data, params_override or ())
-    entity = kind.from_dict(values, source=document)
+    overrides = list(params_override or ())
+    values = overridden(document.data, overrides)
+    keys = tuple(str(key) for mapping in overrides for key in mapping)
+    source = replace(document, overridden=keys)
+    if kind is BatchDeployment:
+        values = _with_files(values, source, origin)
+    entity = kind.from_dict(values, source=source)
     entity.resolve_paths(origin)
     return entity
+
+
+def _with_files(values: dict[str, Any], document: Document, origin: Path) -> dict[str, Any]:
+    """Return the values of a deployment with what `file:PATH` defines in the place of that."""
+    found: dict[str, Any] = {}
+    for key, kind in (("model", Model), ("environment", Environment)):
+        text = values.get(key)
+        inner = text.removeprefix(_FILE) if isinstance(text, str) and text.startswith(_FILE) else ""
+        if inner.endswith(_YAML) and not inner.startswith("//"):
+            path = Path(relocated(inner, origin))
+            if not path.is_file():
+                raise document.error(f"there is no file {str(path)!r}", at=(key,))
+            found[key] = _load(kind, path, None, None)
+    return {**values, **found}
 
 
 def _of_any_kind(document: Document, origin: Path) -> Resource:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from copy import deepcopy
 from typing import TYPE_CHECKING, Any
 
+from batchmagic.entities.unset import is_given
+
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
@@ -27,6 +29,7 @@ def overridden(values: Mapping[str, Any], overrides: Iterable[Mapping[str, Any]]
 
 def _put(values: dict[str, Any], path: list[str], value: Any) -> None:
     *drawers, leaf = path
+    is_given(values, leaf if all(drawer in _DRAWERS for drawer in drawers) else path[0])
     if all(drawer in _DRAWERS for drawer in drawers):
         _forget(values, leaf)
     if drawers[:1] == ["properties"] or drawers[1:2] == ["properties"]:

@@ -11,7 +11,7 @@ from batchmagic.entities.yaml_source import refused
 from batchmagic.errors import BatchMagicError, UnknownField, UsageError, ValidationException
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Iterable, Mapping
 
     from pydantic import ValidationError
 
@@ -36,6 +36,7 @@ _REASONS: dict[str, str] = {
     "string_too_short": "must not be empty",
     "string_type": "must be text",
 }
+_DRAWERS = frozenset({"settings", "resources", "retry_settings", "code_configuration"})
 # A wrong value here may be a password; its name is enough.
 _HIDDEN = frozenset({"environment_variables"})
 
@@ -83,8 +84,25 @@ def raise_first(error: ValidationError, *, owner: str, document: Document | None
 
 def placed(problem: Problem, document: Document) -> DefinitionError:
     """Return the problem as an error that names line and column of the document."""
+    key = _override(problem.location, document.overridden)
+    if key is not None:
+        return refused(problem.error.message, f"{document.name}, {key} as it is set", hint=problem.error.hint)
     place = document.position(problem.location, key=problem.at_key)
     return refused(problem.error.message, document.name, place, hint=problem.error.hint)
+
+
+def _override(location: Location, keys: Iterable[str]) -> str | None:
+    """Return the override that the value at `location` comes from, if it comes from one."""
+    for key in keys:
+        path = tuple(key.removeprefix("properties.batchmagic.").split("."))
+        if location[: len(path)] == path or _bare(location) == _bare(path):
+            return key
+    return None
+
+
+def _bare(location: Location) -> Location:
+    """Return a place without the parts that a field may stand in or not."""
+    return tuple(part for part in location if part not in _DRAWERS)
 
 
 def _with_others(error: UsageError, others: list[str]) -> UsageError:

@@ -13,6 +13,20 @@ from batchmagic.names import check_name
 
 Kind = Literal["asset", "path", "uri", "mlflow", "datastore", "job"]
 
+_PLACES = {
+    "http": "on the web", "https": "on the web", "ftp": "on the web",
+    "wasb": "in Azure Blob Storage", "wasbs": "in Azure Blob Storage",
+    "abfs": "in Azure Data Lake Storage", "abfss": "in Azure Data Lake Storage", "adl": "in Azure Data Lake Storage",
+    "s3": "in Amazon S3", "gs": "in Google Cloud Storage", "dbfs": "in Databricks", "hdfs": "in HDFS",
+}  # fmt: skip
+_ASSETS = {
+    "models": "a model",
+    "environments": "an environment",
+    "data": "data",
+    "codes": "a code asset of a workspace in Azure",
+    "computes": "a compute",
+    "components": "a component",
+}
 _FORMS = "azureml:NAME:VERSION, azureml:NAME@LABEL, models:/NAME/VERSION, a path, or a URI"
 _URI = re.compile(r"[a-zA-Z][a-zA-Z0-9+.-]+://")
 _WORD = re.compile(r"[a-zA-Z0-9][-_a-zA-Z0-9]*")
@@ -105,6 +119,23 @@ def parse_reference(text: str, *, bare: Literal["asset", "path"] = "asset") -> R
     if inner != text:
         return _asset(text, inner)
     return _plain(text, bare)
+
+
+def described(reference: Reference) -> str:
+    """Return in words what a reference refers to where that is of no use: it ``is in Amazon S3 (s3://)``, ``is a path``."""
+    scheme = reference.text.partition("://")[0].lower()
+    if reference.kind == "uri":
+        return f"is {_PLACES.get(scheme, 'somewhere else')} ({scheme}://), not on this machine"
+    if reference.registry is not None:
+        return f"is in the registry {reference.registry!r}, not on this machine"
+    if reference.kind == "asset":
+        return f"is {_ASSETS.get(reference.asset_type or '', 'a registered asset')}"
+    return {
+        "path": "is a path",
+        "mlflow": "is a model of MLflow",
+        "datastore": "is in a datastore",
+        "job": "is an output of a job",
+    }[reference.kind]
 
 
 def relocated(text: str, base: Path) -> str:

@@ -10,7 +10,7 @@ from batchmagic.entities.base import Entity
 from batchmagic.entities.fields import PathText, Text, Version, one_of
 
 _ASSETS = ("uri_folder", "uri_file", "mltable", "mlflow_model", "custom_model", "triton_model")
-_LITERALS = ("string", "boolean", "number", "integer")
+LITERALS = ("string", "boolean", "number", "integer")
 
 AssetType = Annotated[
     Literal["uri_folder", "uri_file", "mltable", "mlflow_model", "custom_model", "triton_model"],
@@ -21,7 +21,7 @@ InputType = Annotated[
         "uri_folder", "uri_file", "mltable", "mlflow_model", "custom_model", "triton_model",
         "string", "boolean", "number", "integer",
     ],
-    BeforeValidator(one_of((*_ASSETS, *_LITERALS))),
+    BeforeValidator(one_of((*_ASSETS, *LITERALS))),
 ]  # fmt: skip
 
 

@@ -25,6 +25,8 @@ _BaseLoader: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 _BaseDumper: Any = yaml.SafeDumper
 
 _PREFIX = "tag:yaml.org,2002:"
+_NULL = re.compile(r"^(?:~|null|Null|NULL|)$")
+_BOOL = re.compile(r"^(?:true|True|TRUE|false|False|FALSE)$")
 _INT = re.compile(r"^(?:[-+]?[0-9]+|0o[0-7]+|0x[0-9a-fA-F]+)$")
 _FLOAT = re.compile(
     r"^(?:[-+]?(?:\.[0-9]+|[0-9]+(?:\.[0-9]*)?)(?:[eE][-+]?[0-9]+)?|[-+]?\.(?:inf|Inf|INF)|\.(?:nan|NaN|NAN))$"
@@ -65,10 +67,8 @@ def _represent_text(dumper: Any, text: str) -> Any:
 
 _Dumper.add_representer(str, _represent_text)
 _NUMBER_STARTS = list("-+0123456789.")
-_Loader.add_implicit_resolver(
-    _PREFIX + "bool", re.compile(r"^(?:true|True|TRUE|false|False|FALSE)$"), list("tTfF")
-)
-_Loader.add_implicit_resolver(_PREFIX + "null", re.compile(r"^(?:~|null|Null|NULL|)$"), ["~", "n", "N", ""])
+_Loader.add_implicit_resolver(_PREFIX + "bool", _BOOL, list("tTfF"))
+_Loader.add_implicit_resolver(_PREFIX + "null", _NULL, ["~", "n", "N", ""])
 _Loader.add_implicit_resolver(_PREFIX + "merge", re.compile(r"^(?:<<)$"), ["<"])
 for _kind in (_Loader, _Dumper):
     _kind.add_implicit_resolver(_PREFIX + "int", _INT, _NUMBER_STARTS)
@@ -85,12 +85,15 @@ class Document:
         Dictionaries, lists, text, numbers, booleans and None.
     name
         What errors call the source: a path, or ``<yaml>``.
+    overridden
+        Dotted keys whose values do not come from the text.
     """
 
     data: Any
     name: str = "<yaml>"
     places: dict[_Path, _Place] = field(default_factory=dict)
     key_places: dict[_Path, _Place] = field(default_factory=dict)
+    overridden: tuple[str, ...] = ()
 
     def position(self, location: _Path, *, key: bool = False) -> _Place:
         """Return line and column of the value at `location`, or of its key, else of what is around it.
@@ -178,6 +181,18 @@ def read_document(
 def write_yaml(data: Any) -> str:
     """Return block-style YAML that both `read_document` and Azure's loader read back to `data`."""
     return str(yaml.dump(data, Dumper=_Dumper, sort_keys=False, allow_unicode=True, default_flow_style=False))
+
+
+def read_scalar(text: str) -> Any:
+    """Return what `text` is as a value in YAML: a number, true, null, quoted text, ``[…]``, ``{…}``; else itself."""
+    if _NULL.match(text) and text:
+        return None
+    if text[:1] not in {"[", "{", "'", '"'} and not any(form.match(text) for form in (_BOOL, _INT, _FLOAT)):
+        return text
+    try:
+        return read_document(text).data
+    except DefinitionError:
+        return text
 
 
 def _bad_character(text: str, position: int, name: str) -> DefinitionError:

@@ -21,6 +21,8 @@ class Option:
         How its word is read: ``str``, ``int``, ``float``, ``flag`` (no word), or ``not`` (a flag that says no).
     repeat
         Whether it may be given several times.
+    several
+        Whether further words of the form KEY=VALUE may follow it, as in Azure's command line.
     optional
         Whether a positional argument may be left out.
     completes
@@ -39,6 +41,7 @@ class Option:
     default: Any = None
     required: bool = False
     repeat: bool = False
+    several: bool = False
     optional: bool = False
     completes: str = ""
     setting: str = ""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from batchmagic.grammar.model import Noun, Option, Verb
 from batchmagic.grammar.nouns_job import JOB_NOUN
 from batchmagic.grammar.nouns_workspace import AZURE, BACKUP, DOCTOR, PRUNE, WORKSPACE
@@ -16,6 +18,7 @@ from batchmagic.grammar.options import (
     SET,
     VERSION,
 )
+from batchmagic.grammar.verbs_files import APPLY, EXPORT
 
 _PATH = Option(flags=("--path", "-p"), metavar="PATH", completes="path", help="the file or folder")
 _OPTIONAL_NAME = Option(flags=("NAME",), optional=True, help="the name (a definition may give it)")
@@ -105,29 +108,6 @@ INVOKE_VERB = Verb(
     options=INVOKE,
     example="invoke heart --input ./patients --output ./scores",
 )
-APPLY = Verb(
-    name="apply",
-    help="create or update everything that a file of YAML documents defines",
-    handler="apply:apply",
-    example="apply --file everything.yml",
-    body="yaml",
-    cell="""apply
-kind: endpoint
-name: heart
----
-kind: data
-name: patients
-path: ./patients""",
-    options=(
-        Option(
-            flags=("--file", "-f"),
-            metavar="FILE",
-            completes="path",
-            help="YAML documents, told apart by $schema or `kind:` (`-`: standard input)",
-        ),
-    ),
-)
-
 _ENDPOINT = Noun(
     name="endpoint",
     help="endpoints: the stable names that jobs are invoked by",
@@ -226,7 +206,7 @@ mini_batch_size: 5""",
             example="deployment update heart/classifier --set mini_batch_size=50",
             options=(
                 DEPLOYMENT,
-                Option(flags=SET.flags, metavar=SET.metavar, repeat=True, required=True, help=SET.help),
+                replace(SET, required=True),
             ),
         ),
         Verb(
@@ -318,6 +298,7 @@ NOUNS: tuple[Noun | Verb, ...] = (
     ),
     _COMPUTE,
     APPLY,
+    EXPORT,
     PRUNE,
     BACKUP,
     AZURE,

@@ -47,7 +47,8 @@ SET = Option(
     flags=("--set",),
     metavar="KEY=VALUE",
     repeat=True,
-    help="set any field of the definition; may be given several times",
+    several=True,
+    help="set any field of the definition, also a nested one (a.b=c); more KEY=VALUE may follow",
 )
 VERSION = Option(flags=("--version",), metavar="V", help="the version; without it the latest one")
 DESCRIPTION = Option(flags=("--description",), metavar="TEXT", help="what it is for")
@@ -174,10 +175,15 @@ INVOKE = (
     TARGET,
     Option(
         flags=("--input", "-i"),
-        required=True,
         metavar="PATH|azureml:NAME:V",
         completes="path",
-        help="a folder, a file or a data asset",
+        help="a folder, a file or a data asset; needed unless a file names it",
+    ),
+    Option(
+        flags=("--file", "-f"),
+        metavar="FILE",
+        completes="path",
+        help="a YAML file with `inputs`, `outputs` and any option by its name (`-`: standard input)",
     ),
     Option(
         flags=("--output",),

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import argparse
+import re
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from batchmagic.errors import UsageError
@@ -11,6 +13,9 @@ from batchmagic.names import nearest
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
+
+
+_ASSIGNMENT = re.compile(r"[A-Za-z_$][\w.$-]*=")
 
 
 class Parser(argparse.ArgumentParser):
@@ -38,6 +43,7 @@ class Parser(argparse.ArgumentParser):
         """
         words = list(args or ())
         if self.verb is not None:
+            words = _one_flag_each(words, [flag for o in self.known if o.several for flag in o.flags])
             self._refuse_unknown(
                 self.verb, [word for word in words if word.startswith("--") and word != "--"]
             )
@@ -79,6 +85,23 @@ class Parser(argparse.ArgumentParser):
                 f"{noun} has no verb {value!r}." if noun else f"There is no {value!r}.", hint=hint
             )
         raise UsageError(f"{name} cannot be {str(value)!r}.", hint=hint)
+
+
+def _one_flag_each(words: Sequence[str], flags: Sequence[str]) -> list[str]:
+    """Return the words with the flag again before each KEY=VALUE that follows ``--set KEY=VALUE``."""
+    found: list[str] = []
+    flag = ""
+    for before, word in pairwise(["", *words]):
+        if before in flags:
+            flag = before
+        elif word.partition("=")[0] in flags:
+            flag = word.partition("=")[0]
+        elif flag and _ASSIGNMENT.match(word):
+            found.append(flag)
+        else:
+            flag = ""
+        found.append(word)
+    return found
 
 
 _TYPES: dict[str, Callable[[str], Any]] = {"str": str, "int": int, "float": float}

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import shutil
 from pathlib import Path
 from typing import TYPE_CHECKING, Generic, TypeVar, cast
 
 from batchmagic.entities import Data, Environment, Listing, Model
 from batchmagic.entities.references import parse_reference
 from batchmagic.errors import InputError, ResourceExistsError
+from batchmagic.sdk.copies import copy_files
 from batchmagic.sdk.given import entity_of
 from batchmagic.sdk.listed import view_of
 from batchmagic.sdk.pollers import LROPoller, finished
@@ -109,8 +109,7 @@ class ModelOperations(AssetOperations[Model]):
         target = Path(download_path) / name / source.name
         if target.exists():
             raise ResourceExistsError(f"{str(target)!r} exists already.", target="download_path")
-        target.parent.mkdir(parents=True, exist_ok=True)
-        _copy(source, target)
+        copy_files(source, target)
 
 
 class DataOperations(AssetOperations[Data]):
@@ -145,17 +144,3 @@ def _check_path(session: Session, entity: Model | Data) -> None:
     reference = parse_reference(str(entity.path), bare="path")
     if reference.kind == "path" and not Path(reference.path or "").expanduser().exists():
         raise InputError(f"There is no file or folder {entity.path!r}.", target="path")
-
-
-def _copy(source: Path, target: Path) -> None:
-    # Without the modes: what is registered is read-only, a copy is the user's own.
-    if source.is_file():
-        shutil.copyfile(source, target)
-        return
-    for path in source.rglob("*"):
-        place = target / path.relative_to(source)
-        if path.is_dir():
-            place.mkdir(parents=True, exist_ok=True)
-        else:
-            place.parent.mkdir(parents=True, exist_ok=True)
-            shutil.copyfile(path, place)

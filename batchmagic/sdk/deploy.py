@@ -14,10 +14,11 @@ from batchmagic.constants import AssetTypes
 from batchmagic.entities import AmlCompute, BatchDeployment, BatchEndpoint, Environment, Model, Resource
 from batchmagic.entities.deployment import CELL
 from batchmagic.entities.job_spec import Interpreter
-from batchmagic.entities.references import Reference, parse_reference
+from batchmagic.entities.references import Reference, described, parse_reference
 from batchmagic.errors import ResourceNotFoundError, ScriptError, ValidationException
 from batchmagic.names import safe_join
 from batchmagic.sdk.invoke import DEFAULT_COMPUTE, check_instances, check_predict_per
+from batchmagic.sdk.places import datastore_path
 from batchmagic.sdk.scripts import check_script
 
 if TYPE_CHECKING:
@@ -150,6 +151,8 @@ def store(
     if isinstance(entity.environment, Environment):
         environment = ws.assets.register_environment(entity.environment)
         entity.environment = f"azureml:{environment.name}:{environment.version}"
+    elif entity.environment is not None:
+        entity.environment = _frozen(ws, entity.environment)
     code_dir = prepared.kept.code_dir if prepared.kept else _snapshot(ws, prepared.code, entity)
     if new_endpoint:
         ws.endpoints.put(BatchEndpoint(name=str(entity.endpoint_name)))
@@ -260,6 +263,13 @@ def _code(entity: BatchDeployment, staged: Path | None, *, validate: bool) -> Pa
 
 
 def _folder(text: str) -> Path:
+    reference = parse_reference(text, bare="path")
+    if reference.kind != "path":
+        raise ScriptError(
+            f"The code folder {text!r} {described(reference)}.",
+            target="code",
+            hint="Download it, and give the local folder.",
+        )
     folder = Path(text).expanduser()
     if not folder.is_dir():
         what = "is a file, not a folder" if folder.exists() else "does not exist"
@@ -317,17 +327,20 @@ def _model_type(ws: Workspace | None, given: Model | str) -> str:
     """
     if isinstance(given, Model):
         if given.id is None and given.path is not None:
-            found = _path_type(parse_reference(given.path, bare="path"))
+            found = _path_type(parse_reference(given.path, bare="path"), ws)
             if "type" not in given.model_fields_set:
                 given.type = "mlflow_model" if found == AssetTypes.MLFLOW_MODEL else "custom_model"
         return given.type
     reference = parse_reference(given)
     if reference.kind == "asset":
+        from batchmagic.workspace.models import check_is_here  # noqa: PLC0415 - looks into MLflow's stores
+
+        check_is_here(reference)
         found_model = _need(ws, "model", given).assets.record(
             "model", str(reference.name), version=reference.version, label=reference.label
         )
         return str(found_model.type)
-    return _path_type(reference)
+    return _path_type(reference, ws)
 
 
 def check_path(model: Model) -> None:
@@ -342,15 +355,29 @@ def check_path(model: Model) -> None:
         _path_type(parse_reference(model.path, bare="path"))
 
 
-def _path_type(reference: Reference) -> str:
-    if reference.kind == "mlflow":
+def _path_type(reference: Reference, ws: Workspace | None = None) -> str:
+    if reference.kind == "mlflow" or reference.output == "artifacts":
         return AssetTypes.MLFLOW_MODEL
-    if reference.kind != "path":
+    if reference.kind == "datastore" and ws is not None:
+        path = datastore_path(ws, reference)
+    elif reference.kind == "path":
+        path = Path(reference.path or "").expanduser()
+    else:
         return AssetTypes.CUSTOM_MODEL
-    path = Path(reference.path or "").expanduser()
     if not path.exists():
         raise ResourceNotFoundError(f"There is no model at {reference.text!r}.", kind="model")
     return _KINDS[(path / "MLmodel").is_file()]
+
+
+def _frozen(ws: Workspace, environment: str) -> str:
+    """Return the reference with the version that it means today."""
+    reference = parse_reference(environment)
+    if reference.kind != "asset" or reference.registry is not None:
+        return environment
+    found = ws.assets.record(
+        "environment", str(reference.name), version=reference.version, label=reference.label
+    )
+    return f"azureml:{found.name}:{found.version}"
 
 
 def _check_environment(ws: Workspace | None, text: str) -> None:

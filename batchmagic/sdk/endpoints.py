@@ -11,8 +11,10 @@ from batchmagic.sdk.job_view import job_of
 from batchmagic.sdk.pollers import LROPoller, finished
 
 if TYPE_CHECKING:
+    import os
     from collections.abc import Iterable, Mapping
 
+    from batchmagic.sdk.export import Exported
     from batchmagic.sdk.session import Session
 
 
@@ -99,6 +101,19 @@ class BatchEndpointOperations:
             command=self._session.command,
         )
         return job_of(ws, submit(ws, prepared))
+
+    def export(
+        self,
+        name: str,
+        folder: str | os.PathLike[str],
+        *,
+        overwrite: bool = False,
+        model_files: bool = True,
+    ) -> Exported:
+        """Write the endpoint with all that it needs into a folder, for Azure; see `batchmagic.sdk.export.export`."""
+        from batchmagic.sdk.export import export  # noqa: PLC0415 - nothing else needs it
+
+        return export(self._session.read(), name, folder, overwrite=overwrite, model_files=model_files)
 
     def list_jobs(self, endpoint_name: str) -> Listing[BatchJob]:
         """Return the jobs of the endpoint, newest first."""

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from batchmagic.constants import AssetTypes
 from batchmagic.entities import Data, Input
-from batchmagic.entities.references import Reference, parse_reference, without_credentials
+from batchmagic.entities.references import Reference, described, parse_reference, without_credentials
+from batchmagic.entities.transfer import LITERALS
 from batchmagic.errors import InputError, ResourceNotFoundError, ValidationException
 from batchmagic.sdk.places import datastore_path, job_output_path
 
@@ -87,6 +88,12 @@ def resolve_input(ws: Workspace, given: Input, *, recursive: bool, bare: Bare = 
     InputError
         If it does not exist, is of another type than it says, or has no file.
     """
+    if given.type in LITERALS:
+        raise InputError(
+            f"An input of type {given.type!r} cannot be scored: a model deployment reads files.",
+            target="input.type",
+            hint='Pass Input(type="uri_folder", path=…).',
+        )
     if given.path is None:
         raise InputError(
             "The input has no path.", target="input.path", hint='Pass Input(type="uri_folder", path=…).'
@@ -112,7 +119,7 @@ def _locate(ws: Workspace, reference: Reference) -> tuple[Path, str | None]:
             return job_output_path(ws, reference), None
         case _:
             raise InputError(
-                f"The input {without_credentials(reference.text)!r} is not on this machine.",
+                f"The input {without_credentials(reference.text)!r} {described(reference)}.",
                 target="input",
                 hint="Copy it to a folder first and pass that.",
             )
@@ -124,11 +131,11 @@ def _here(text: str) -> Path:
 
 
 def _asset(ws: Workspace, reference: Reference) -> tuple[Path, str | None]:
-    if reference.asset_type not in {None, "data"}:
+    if reference.registry is not None or reference.asset_type not in {None, "data"}:
         raise InputError(
-            f"The input {reference.text!r} is none of the workspace's data assets.",
+            f"The input {reference.text!r} {described(reference)}.",
             target="input",
-            hint="Use azureml:NAME:VERSION.",
+            hint="Use a path, or azureml:NAME:VERSION of registered data.",
         )
     name = reference.name or ""
     try:

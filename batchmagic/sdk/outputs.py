@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING, Any
 
 from batchmagic.constants import AssetTypes, BatchDeploymentOutputAction
 from batchmagic.entities import Output
-from batchmagic.entities.references import parse_reference, without_credentials
+from batchmagic.entities.references import described, parse_reference, without_credentials
 from batchmagic.errors import OutputExists, ValidationException
-from batchmagic.sdk.places import datastore_path, store_path
+from batchmagic.sdk.places import datastore_path
+from batchmagic.workspace.datastores import store_path
 
 if TYPE_CHECKING:
     from batchmagic.entities.settings import Settings
@@ -64,7 +65,7 @@ def resolve_output(
         return _of(ws, _as_output(value))
     if store is not None or folder is not None:
         name = (store or "workspaceblobstore").removeprefix("azureml:").rstrip("/").rpartition("/")[2]
-        return ResolvedOutput(folder=store_path(ws, name, folder))
+        return ResolvedOutput(folder=store_path(ws.root, name, folder))
     return ResolvedOutput()
 
 
@@ -91,8 +92,8 @@ def _of(ws: Workspace, output: Output) -> ResolvedOutput:
         raise ValidationException(
             field="outputs",
             value=without_credentials(text),
-            reason="is not a folder on this machine",
-            hint="Use a local path.",
+            reason=described(reference),
+            hint="Use a local path, or azureml://datastores/workspaceblobstore/paths/….",
         )
     # Azure wants uri_file even where a folder is meant, so the look of the path decides.
     is_folder = text.endswith("/") or path.is_dir() or not path.suffix

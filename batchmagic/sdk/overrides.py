@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from batchmagic.entities.effective import split_overrides
+from batchmagic.entities.yaml_source import read_scalar
 from batchmagic.errors import UnknownField, ValidationException
 
 if TYPE_CHECKING:
@@ -30,6 +31,7 @@ _HOMES = {
     "output_dataset.datastore_id": "datastore",
     "output_dataset.path": "output_folder",
 }
+_TEXTS = frozenset({"environment_variables", "tags", "properties"})
 _NESTED = frozenset({"inputs", "outputs", "input_data", "output_data"})
 
 
@@ -103,15 +105,17 @@ def _deep(into: dict[str, Any], path: list[str], value: Any) -> None:
     into[path[-1]] = value
 
 
-def split_assignments(texts: Iterable[str]) -> dict[str, str]:
-    """Return ``{"a.b": "c"}`` for ``a.b=c``.
+def split_assignments(texts: Iterable[str]) -> dict[str, Any]:
+    """Return ``{"a.b": "c"}`` for ``a.b=c``; a value is what it is in YAML: ``20`` a number, ``null`` nothing.
+
+    Values of variables, tags and properties are text as it stands.
 
     Raises
     ------
     ValidationException
         For a word without ``=``.
     """
-    found = {}
+    found: dict[str, Any] = {}
     for text in texts:
         key, equals, value = text.partition("=")
         if not equals or not key.strip():
@@ -121,5 +125,6 @@ def split_assignments(texts: Iterable[str]) -> dict[str, str]:
                 reason="has no KEY=VALUE",
                 hint="Write for example --set mini_batch_size=20.",
             )
-        found[key.strip()] = value
+        drawers = key.strip().split(".")[:-1]
+        found[key.strip()] = value if _TEXTS.intersection(drawers) else read_scalar(value)
     return found

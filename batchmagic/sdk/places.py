@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from batchmagic.errors import ResourceNotFoundError
 from batchmagic.names import safe_join
+from batchmagic.workspace.datastores import DEFAULT_STORE, store_path
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -14,7 +15,6 @@ if TYPE_CHECKING:
     from batchmagic.entities.references import Reference
     from batchmagic.workspace import Workspace
 
-DEFAULT_STORE = "workspaceblobstore"
 _OUTPUTS = ("score", "default")
 
 
@@ -36,21 +36,12 @@ def datastore(ws: Workspace, name: str = DEFAULT_STORE) -> Datastore:
     ResourceNotFoundError
         If it is not the workspace's own.
     """
-    if name != DEFAULT_STORE:
-        raise ResourceNotFoundError(kind="datastore", name=name, known=[DEFAULT_STORE])
-    return Datastore(name=name, id=f"azureml://datastores/{name}", path=str(ws.root / "datastores" / name))
-
-
-def store_path(ws: Workspace, name: str, inner: str | None) -> Path:
-    """Return where a path inside a datastore is."""
-    from pathlib import Path  # noqa: PLC0415
-
-    return safe_join(Path(datastore(ws, name).path), *[part for part in (inner or "").split("/") if part])
+    return Datastore(name=name, id=f"azureml://datastores/{name}", path=str(store_path(ws.root, name)))
 
 
 def datastore_path(ws: Workspace, reference: Reference) -> Path:
     """Return where a reference of kind ``datastore`` leads."""
-    return store_path(ws, reference.store or "", reference.path)
+    return store_path(ws.root, reference.store or "", reference.path)
 
 
 def job_output_path(ws: Workspace, reference: Reference) -> Path:

@@ -5,8 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from batchmagic.sdk.places import DEFAULT_STORE, Datastore, datastore
+from batchmagic.sdk.places import Datastore, datastore
 from batchmagic.sdk.refusals import Refusing
+from batchmagic.workspace.datastores import DEFAULT_STORE
 
 if TYPE_CHECKING:
     from batchmagic.sdk.session import Session

@@ -5,8 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from batchmagic.entities import AmlCompute, BatchDeployment, BatchEndpoint, Data, Environment, Model, Resource
+from batchmagic.entities.kinds import KINDS
 from batchmagic.errors import UsageError
-from batchmagic.verbs.definitions import definition_text
+from batchmagic.names import nearest
+from batchmagic.verbs.definitions import assignments, definition_text
 from batchmagic.verbs.outcome import Outcome
 
 if TYPE_CHECKING:
@@ -24,7 +26,9 @@ def apply(context: Context) -> Outcome:
     source = definition_text(context)
     if source is None:
         raise UsageError("There is nothing to apply.", hint=f"Give a file: {context.command} apply --file F")
-    found = load_documents(source.text, source.origin, name=source.name, values=source.values)
+    found = load_documents(
+        source.text, source.origin, name=source.name, values=source.values, overrides=_overrides(context)
+    )
     found.sort(key=lambda entity: next(i for i, kind in enumerate(_ORDER) if isinstance(entity, kind)))
     _check(context, found)
     stored = [_put(context, entity, found) for entity in found]
@@ -35,6 +39,19 @@ def apply(context: Context) -> Outcome:
     rows = [_row(entity) for entity in stored]
     text = "\n".join(_line(row) for row in rows) if context.command.startswith("%") else ""
     return Outcome(document=rows, value=stored or None, text=text, nothing="Nothing is defined.")
+
+
+def _overrides(context: Context) -> dict[str, dict[str, Any]]:
+    """Return what ``--set KIND.KEY=VALUE`` says, by kind."""
+    changes: dict[str, dict[str, Any]] = {}
+    for dotted, value in assignments(context).items():
+        kind, _, key = dotted.partition(".")
+        if kind not in KINDS or not key:
+            near = nearest(kind, KINDS)
+            hint = f"Did you mean {near!r}?" if near else f"Known: {', '.join(KINDS)}."
+            raise UsageError(f"--set {dotted}: in front of the field stands its kind.", hint=hint)
+        changes.setdefault(kind, {})[key] = value
+    return changes
 
 
 def _check(context: Context, found: list[Resource]) -> None:

@@ -43,7 +43,7 @@ def split_optional_target(text: str) -> tuple[str, str | None]:
     return split_target(text) if "/" in text else (text.lower(), None)
 
 
-def assignments(context: Context) -> dict[str, str]:
+def assignments(context: Context) -> dict[str, Any]:
     """Return what ``--set`` says."""
     return split_assignments(context.given("set") or [])
 

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import contextlib
 import secrets
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from batchmagic.entities import Model
-from batchmagic.entities.references import Reference, parse_reference
+from batchmagic.entities.references import Reference, described, parse_reference
 from batchmagic.errors import ResourceNotFoundError, ValidationException
 from batchmagic.names import safe_join
 from batchmagic.workspace import mlflow_models
+from batchmagic.workspace.datastores import store_path
 from batchmagic.workspace.folders import folder_in, remove_tree
 from batchmagic.workspace.garbage import INCOMING
 from batchmagic.workspace.redaction import redact_uris
@@ -22,6 +23,8 @@ if TYPE_CHECKING:
 
     from batchmagic.workspace.asset_records import AssetRecord
     from batchmagic.workspace.workspace import Workspace
+
+_SCORE, _ARTIFACTS = "score", "artifacts"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -96,10 +99,28 @@ def resolve_model(ws: Workspace, reference: str | Model) -> ResolvedModel:
     return _register(ws, reference, reuse=True)
 
 
+def check_is_here(reference: Reference) -> None:
+    """Pass when the reference to an asset can mean a model of the workspace.
+
+    Raises
+    ------
+    ValidationException
+        If it means one of a registry, or an asset of another kind.
+    """
+    if reference.registry is not None or reference.asset_type not in {None, "models"}:
+        raise ValidationException(
+            field="model",
+            value=reference.text,
+            reason=described(reference),
+            hint="Download it (`az ml model download`), and give the local path."
+            if reference.registry
+            else "Use azureml:NAME:VERSION of a registered model.",
+        )
+
+
 def _resolve(ws: Workspace, reference: Reference) -> ResolvedModel:
     if reference.kind == "asset":
-        if reference.asset_type not in {None, "models"}:
-            raise ValidationException(field="model", value=reference.text, reason="is no model")
+        check_is_here(reference)
         record = ws.assets.record("model", str(reference.name), reference.version, label=reference.label)
         return _stored(ws, record)
     name = reference.name if reference.kind == "mlflow" else None
@@ -107,7 +128,7 @@ def _resolve(ws: Workspace, reference: Reference) -> ResolvedModel:
 
 
 def _register(ws: Workspace, model: Model, *, reuse: bool, guess: bool = False) -> ResolvedModel:
-    reference = parse_reference(str(model.path), bare="path")
+    reference = _as_run(parse_reference(str(model.path), bare="path"))
     if reference.kind == "asset":
         return _copied(ws, model, reference)
     with _fetched(ws, reference) as (source, child):
@@ -137,8 +158,9 @@ def _fetched(ws: Workspace, reference: Reference) -> Iterator[tuple[Path, str | 
     if reference.kind == "path":
         yield Path(str(reference.path)), None
     elif reference.kind == "job":
-        folder = safe_join(ws.jobs.get(str(reference.job)).folder, "outputs", str(reference.output))
-        yield safe_join(folder, reference.path or "."), None
+        yield _job_output(ws, reference), None
+    elif reference.kind == "datastore":
+        yield store_path(ws.root, str(reference.store), reference.path), None
     elif reference.kind == "mlflow":
         scratch = folder_in(ws.root, INCOMING) / secrets.token_hex(8)
         try:
@@ -149,9 +171,26 @@ def _fetched(ws: Workspace, reference: Reference) -> Iterator[tuple[Path, str | 
         raise ValidationException(
             field="model",
             value=redact_uris(reference.text),
-            reason="cannot be fetched from there",
+            reason=described(reference),
             hint="Download it, and give the local path.",
         )
+
+
+def _job_output(ws: Workspace, reference: Reference) -> Path:
+    record = ws.jobs.get(str(reference.job))
+    output = _SCORE if reference.output == "default" else str(reference.output)
+    if output == _SCORE and record.spec.output_path is not None:
+        folder = ws.root / record.spec.output_path
+    else:
+        folder = safe_join(record.folder, "outputs", output)
+    return safe_join(folder, reference.path or ".")
+
+
+def _as_run(reference: Reference) -> Reference:
+    """Return what Azure calls the artifacts of a job as what they are in MLflow: those of the run of that name."""
+    if reference.kind == "job" and reference.output == _ARTIFACTS:
+        return replace(reference, kind="mlflow", output=None)
+    return reference
 
 
 def _stored(ws: Workspace, record: AssetRecord) -> ResolvedModel:

@@ -16,6 +16,7 @@ from batchmagic.entities.yaml_source import (
     MAX_DEPTH,
     read_document,
     read_documents,
+    read_scalar,
     source_text,
     write_yaml,
 )
@@ -51,6 +52,18 @@ from batchmagic.errors import DefinitionError
 )
 def test_values_are_those_of_yaml_1_2(text, value):
     assert read_document(f"k: {text}").data == {"k": value}
+
+
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [
+        ("20", 20), ("-1", -1), ("1.5", 1.5), ("true", True), ("null", None), ("~", None), ("'20'", "20"), ('"a b"', "a b"),
+        ("[1, a]", [1, "a"]), ("{a: 1}", {"a": 1}), ("", ""), ("yes", "yes"), ("12:30", "12:30"), ("a: b", "a: b"),
+        ("[x", "[x"), ("*x", "*x"), ("#x", "#x"), ("azureml:heart@latest", "azureml:heart@latest"), ("9" * 5000, "9" * 5000),
+    ],
+)  # fmt: skip
+def test_a_lone_value_is_what_it_is_in_yaml_or_its_text(text, value):
+    assert read_scalar(text) == value
 
 
 def test_not_a_number_is_read():

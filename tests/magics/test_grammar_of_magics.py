@@ -77,6 +77,20 @@ def test_both_faces_have_the_same_verbs_and_differ_only_where_it_is_said() -> No
                 assert hasattr(known, option.dest) == (face in option.faces), (words, option.flags, face)
 
 
+@pytest.mark.parametrize("tree", [parser, parser_of], ids=["magic", "cli"])
+@pytest.mark.parametrize(
+    ("words", "found"),
+    [
+        ("deployment create --set a=1 b.c=2 d=x=y --timeout 3", ["a=1", "b.c=2", "d=x=y"]),
+        ("deployment create --set a=1 --set b=2 c=3 heart/classifier", ["a=1", "b=2", "c=3"]),
+        ("deployment update --set=a=1 b=2 heart/classifier", ["a=1", "b=2"]),
+        ("invoke heart --input year=2024 --set a=1", ["a=1"]),
+    ],
+)
+def test_several_values_follow_one_flag_as_in_azures_command_line(tree, words: str, found: list[str]) -> None:
+    assert tree().parse_args(words.split()).set == found
+
+
 @pytest.mark.parametrize(
     ("words", "told"),
     [

@@ -94,7 +94,7 @@ def test_a_registered_model_is_found_by_all_its_names(ws, model_folder):
     assert resolve_model(ws, Model(path="azureml:heart:1")).version == "1"
     with pytest.raises(ResourceNotFoundError, match="no model 'hart'"):
         resolve_model(ws, "hart")
-    with pytest.raises(ValidationException, match="is no model"):
+    with pytest.raises(ValidationException, match="is data"):
         resolve_model(ws, "azureml://data/heart/versions/1")
 
 
@@ -123,12 +123,21 @@ def test_custom_models_need_no_mlflow(ws, model_folder):
     assert done.stdout == "[]\n"
 
 
+def test_an_output_that_a_job_wrote_elsewhere_is_a_model_too(ws, spec, tmp_path):
+    (tmp_path / "there").mkdir()
+    (tmp_path / "there" / "model.bin").write_bytes(b"x")
+    ws.jobs.submit(spec("one", output_path=str(tmp_path / "there")))
+    found = resolve_model(ws, "azureml://jobs/one/outputs/score/paths/model.bin")
+    assert files_of(ws, found) == {"model.bin": b"x"}
+
+
 def test_an_output_of_a_job_is_a_model(ws, spec):
     job = ws.jobs.submit(spec("one"))
     (job.folder / "outputs" / "score").mkdir(parents=True)
     (job.folder / "outputs" / "score" / "model.bin").write_bytes(b"x")
     found = resolve_model(ws, "azureml://jobs/one/outputs/score/paths/model.bin")
     assert files_of(ws, found) == {"model.bin": b"x"}
+    assert resolve_model(ws, "azureml://jobs/one/outputs/default/paths/model.bin").name == found.name
     with pytest.raises(ValidationException, match="leaves its folder"):
         resolve_model(ws, "azureml://jobs/one/outputs/score/paths/../../../../workspace.db")
 
@@ -136,7 +145,7 @@ def test_an_output_of_a_job_is_a_model(ws, spec):
 def test_what_is_nowhere_and_what_cannot_be_fetched_is_said(ws, tmp_path):
     with pytest.raises(ValidationException, match="does not exist"):
         resolve_model(ws, str(tmp_path / "absent"))
-    with pytest.raises(ValidationException, match="cannot be fetched") as caught:
+    with pytest.raises(ValidationException, match="is on the web") as caught:
         resolve_model(ws, "https://h/model?sig=c4n4ry")
     assert "c4n4ry" not in str(caught.value)
     with pytest.raises(ResourceNotFoundError, match=r"No MLflow store has 'models:/none/1'.*there is none"):
@@ -239,6 +248,9 @@ def test_models_of_a_run_both_logged_and_as_plain_artifacts(ws, tmp_path, mlflow
     found = resolve_model(ws, f"runs:/{run.info.run_id}/plain/model")
     assert found.type == "mlflow_model"
     assert sorted(files_of(ws, found)) == ["model/MLmodel", "model/model.pkl"]
+    # Azure's words for the same.
+    same = resolve_model(ws, f"azureml://jobs/{run.info.run_id}/outputs/artifacts/paths/plain/model")
+    assert (same.type, files_of(ws, same)) == ("mlflow_model", files_of(ws, found))
 
     class Model_(mlflow.pyfunc.PythonModel):  # noqa: N801
         def predict(self, model_input: list[str]) -> list[str]:
@@ -330,3 +342,13 @@ def test_two_at_once_publish_two_versions(ws, mlflow_folder):
     assert sorted(found.version for found in results) == ["1", "2", "3"]
     assert [found.warnings for found in results] == [()] * 3
     assert len({found.mlflow_uri for found in results}) == 3
+
+
+def test_the_same_files_under_another_name_are_another_model_without_a_name(ws, tmp_path):
+    for name in ("one", "two"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "weights.bin").write_bytes(b"1")
+    one, two, again = (resolve_model(ws, str(tmp_path / name)) for name in ("one", "two", "one"))
+    assert (one.name, one.version) == (again.name, again.version)
+    assert one.name != two.name
+    assert files_of(ws, two) == {"two/weights.bin": b"1"}
