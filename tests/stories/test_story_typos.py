@@ -97,7 +97,7 @@ typ: amlcompute
         ("%batch invoke heart --input ./data --mini-batch-size five", "'five' must be a whole number."),
         ("%batch invoke heart --input ./data --set mini_batchsize=3", "Did you mean 'mini_batch_size'?"),
         ("%batch invoke heart --input ./data -o 2x", "'2x' cannot be the name of a variable."),
-        ("%batch invoke heart", "arguments are required: --input/-i"),
+        ("%batch invoke heart", "invoke needs an input. For example: %batch invoke heart --input ./patients"),
         ("%batch invoke heart --input './data", "A ' is not closed."),
         ("%batch invoke heart --input {{ folder", "'{{' without '}}'"),
         (
