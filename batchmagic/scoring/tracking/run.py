@@ -29,6 +29,7 @@ END_SECONDS = 1.5
 REST_SECONDS = 60.0
 """So long a run is still written after the job's end, if its host lives."""
 LARGEST_OUTPUT = 10 << 20
+_MOST_RESTS = 4
 _STATUS = {JobStatus.COMPLETED: "FINISHED", JobStatus.FAILED: "FAILED", JobStatus.CANCELED: "KILLED"}
 _LEFT = {
     "begin": "parameters, metrics, logs and output",
@@ -70,7 +71,7 @@ def track(ws: Workspace, record: JobRecord, claim: Claim, logs: JobLogs) -> Trac
     with _turn:
         rest = _rests.pop(record.folder, None)
     if rest is not None:
-        rest.abandon()  # what was left of the job's last run; this one goes on with it
+        rest.abandon("the job was resumed")
     try:
         order = order_of(ws, record, claim.epoch)
         return None if order is None else TrackedRun(ws, record, claim, logs, order)
@@ -95,6 +96,7 @@ class TrackedRun:
         self._folder = ws.compute_dir(record.spec.compute)
         self._key = json.dumps([order["uri"], order["folder"], order["access"]])
         self._messages = [order]
+        self._store = redact_uris(order["uri"])
         self._changed = threading.Condition(threading.RLock())
         self._starts = 0
         self._lost = 0
@@ -104,7 +106,7 @@ class TrackedRun:
         self._ended: dict[str, Any] | None = None
         self._number = 0
         self._deadline: float | None = None
-        self._closed = False
+        self._closed, self._given_up = False, f"{REST_SECONDS:.0f} s have passed"
         self._pace = Pace()
         self._last_done = record.progress.completed + record.progress.failed
         self._last_time = time.monotonic()
@@ -134,9 +136,9 @@ class TrackedRun:
         if known != self._noted:
             self._noted = known
             self._jobs.add_properties(self._record.name, known, claim=self._claim)
-            self._logs.driver(f"{self._title} is in {redact_uris(self._messages[0]['uri'])}")
+            self._logs.driver(f"{self._title} is in {self._store}")
         if trouble and trouble != self._said:
-            self._logs.driver(f"MLflow run: {trouble}; it is tried again")
+            self._logs.driver(f"{self._title}: {trouble}; it is tried again")
         self._said = trouble
 
     # --- the end
@@ -181,7 +183,7 @@ class TrackedRun:
         """Return the line for the overview; details stand in the driver's log."""
         ended = self._ended
         if ended is None:
-            why = self._trouble or "it takes longer"
+            why = self._trouble or ("no answer yet" if self._stage == "begin" else "it is not done yet")
             line = f"{self._title}: left out so far: {_LEFT[self._stage]} ({why}). {otherwise}"
             self._logs.driver(line)
             return line
@@ -193,7 +195,9 @@ class TrackedRun:
     @property
     def _title(self) -> str:
         run = self._known.get(MLFLOW_RUN)
-        return f"MLflow run: {self._record.spec.experiment} / {run}" if run else "MLflow run"
+        return (
+            f"MLflow run: {self._record.spec.experiment} / {run}" if run else f"MLflow run in {self._store}"
+        )
 
     def close(self) -> None:
         """Be done with it: what is not written is still tried, if the job has come to its end, and else dropped."""
@@ -203,15 +207,20 @@ class TrackedRun:
             self._keep()
         elif ending:
             with _turn:
+                surplus = list(_rests.values())[: 1 - _MOST_RESTS]
                 _rests[self._record.folder] = self
             threading.Thread(target=self._finish, name="mlflow-rest", daemon=True).start()
+            for rest in surplus:
+                rest.abandon("the runs of other jobs wait too")
         else:
             self.abandon()
 
-    def abandon(self) -> None:
+    def abandon(self, why: str = "") -> None:
         """Write nothing any more; the process is gone then."""
         with self._changed:
-            self._closed = True
+            if self._closed:
+                return
+            self._closed, self._given_up = True, why
             self._process.close()
             self._changed.notify_all()
 
@@ -222,11 +231,9 @@ class TrackedRun:
         with _turn:
             if _rests.get(self._record.folder) is self:
                 del _rests[self._record.folder]
-        if self._closed:
-            return
         with contextlib.suppress(BatchMagicError, OSError):  # the job may be gone, or its workspace
             self._note()
-            self._outcome("It is given up.")
+            self._outcome(f"It is given up: {self._given_up}.")
             if self._ended is not None:
                 self._logs.driver(f"{self._title}: written now, after the job's end")
         if self._ended is None:
