@@ -242,3 +242,22 @@ def test_an_output_that_is_large_is_named_only(lab, runs):
     run = runs.ended(record.name)
     assert "outputs/score/predictions.csv" not in runs.artifacts(record.name)
     assert run.data.tags["batchmagic.output"].endswith(f"{record.name}/outputs/score/predictions.csv")
+
+
+def test_a_tracker_that_is_stopped_holds_up_no_job(lab, runs):
+    lab.deploy("stopped", PLAIN, mini_batch_size=1)
+    runs.ended(lab.run("stopped", 2).name)
+    (tracker,) = trackers(lab)
+    tracker.suspend()
+    try:
+        record = lab.run("stopped", 20)
+        lab.assert_sound(record, files=20)
+        said = log_of(lab, record.name)
+        assert (
+            "left out so far: parameters, metrics, logs and output (no answer yet). It is tried for 60 s more"
+            in said
+        )
+    finally:
+        tracker.resume()
+    assert runs.ended(record.name).info.status == "FINISHED"
+    until(lambda: "written now, after the job's end" in log_of(lab, record.name), of="a line about it")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import getpass
+import os
 import time
 from typing import TYPE_CHECKING, Any
 
@@ -88,11 +89,18 @@ def _tags(spec: JobSpec) -> dict[str, str]:
     return {
         "mlflow.source.name": f"{spec.endpoint}/{spec.deployment}",
         "mlflow.source.type": "JOB",
-        "mlflow.user": getpass.getuser(),
+        "mlflow.user": _user(),
         "batchmagic.endpoint": spec.endpoint,
         "batchmagic.deployment": spec.deployment,
         "batchmagic.deployment_version": str(spec.deployment_version),
     }
+
+
+def _user() -> str:
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):
+        return str(os.getuid())  # a container that knows its user by number only
 
 
 def _params(spec: JobSpec) -> dict[str, str]:

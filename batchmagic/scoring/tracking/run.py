@@ -75,8 +75,8 @@ def track(ws: Workspace, record: JobRecord, claim: Claim, logs: JobLogs) -> Trac
     try:
         order = order_of(ws, record, claim.epoch)
         return None if order is None else TrackedRun(ws, record, claim, logs, order)
-    except (BatchMagicError, OSError) as error:
-        logs.driver(f"MLflow run: left out, {error}")
+    except Exception as error:  # noqa: BLE001 -- whatever it is, no job fails for want of a run
+        logs.driver(f"MLflow run: left out, {type(error).__name__}: {redact_uris(str(error))}")
         return None
 
 
