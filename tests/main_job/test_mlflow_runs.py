@@ -138,7 +138,7 @@ def test_what_two_processes_log_lands_in_the_run_while_it_runs(lab, runs):
     logged = {path for path in runs.artifacts(name) if "notes" in path}
     assert {"notes/same.txt", "notes/own.txt"} < logged
     assert len(logged) == 3
-    assert not (lab.root / "jobs" / name / "mlflow").exists()
+    until(lambda: not (lab.root / "jobs" / name / "mlflow").exists(), of="the end of what was shipped")
 
 
 def test_a_job_that_failed_and_was_resumed_is_one_run(lab, runs):
@@ -184,6 +184,7 @@ def test_a_canceled_job_is_a_killed_run_and_one_that_is_deleted_in_mlflow_is_mad
     assert runs.ended(name).info.status == "FINISHED"
 
 
+@pytest.mark.slow
 def test_a_tracker_that_is_killed_is_replaced(lab, runs):
     gate = lab.gate()
     lab.deploy("killed", gate.script(LOGGING), mini_batch_size=1)
@@ -202,6 +203,7 @@ def test_a_tracker_that_is_killed_is_replaced(lab, runs):
     assert len(trackers(lab)) == 1
 
 
+@pytest.mark.slow
 def test_the_next_host_goes_on_in_the_run_of_one_that_was_killed(lab, runs):
     gate = lab.gate()
     lab.deploy("orphan", gate.script(LOGGING), mini_batch_size=1)
@@ -218,7 +220,7 @@ def test_the_next_host_goes_on_in_the_run_of_one_that_was_killed(lab, runs):
     assert run.info.status == "FINISHED"
     assert {value for value, _ in runs.history(name, "number")} == set(range(4))
     assert "notes/own.txt" in runs.artifacts(name)
-    assert not (lab.root / "jobs" / name / "mlflow").exists()
+    until(lambda: not (lab.root / "jobs" / name / "mlflow").exists(), of="the end of what was shipped")
 
 
 def test_without_runs_scripts_log_all_the_same(lab, runs, monkeypatch):

@@ -132,14 +132,18 @@ class TrackedRun:
 
     def _note(self) -> None:
         """Keep the run's name with the job, and say once what is in the way."""
-        known, trouble = self._known, self._trouble
-        if known != self._noted:
-            self._noted = known
+        before, said = self._noted, self._said
+        # Whatever becomes of the writing, it is not tried again and again.
+        known, trouble = self._noted, self._said = self._known, self._trouble
+        if known != before:
             self._jobs.add_properties(self._record.name, known, claim=self._claim)
             self._logs.driver(f"{self._title} is in {self._store}")
-        if trouble and trouble != self._said:
+        if trouble and trouble != said:
             self._logs.driver(f"{self._title}: {trouble}; it is tried again")
-        self._said = trouble
+
+    @property
+    def _has_news(self) -> bool:
+        return (self._known, self._trouble) != (self._noted, self._said)
 
     # --- the end
 
@@ -226,13 +230,18 @@ class TrackedRun:
 
     def _finish(self) -> None:
         """Wait for the rest, and say what became of it."""
-        with self._changed:
-            self._changed.wait_for(lambda: self._ended or self._closed, REST_SECONDS)
+        until = time.monotonic() + REST_SECONDS
+        while not (self._ended or self._closed) and time.monotonic() < until:
+            with self._changed:
+                self._changed.wait_for(
+                    lambda: self._ended or self._closed or self._has_news, until - time.monotonic()
+                )
+            with contextlib.suppress(BatchMagicError, OSError):  # the job may be gone, or its workspace
+                self._note()
         with _turn:
             if _rests.get(self._record.folder) is self:
                 del _rests[self._record.folder]
-        with contextlib.suppress(BatchMagicError, OSError):  # the job may be gone, or its workspace
-            self._note()
+        with contextlib.suppress(BatchMagicError, OSError):
             self._outcome(f"It is given up: {self._given_up}.")
             if self._ended is not None:
                 self._logs.driver(f"{self._title}: written now, after the job's end")
