@@ -24,13 +24,13 @@ def _redact(uri: str) -> str:
         parts = urlsplit(uri)
     except ValueError:
         return f"{uri.partition('://')[0]}://{HIDDEN}"
-    return urlunsplit(
-        parts._replace(
-            netloc=_redact_user(parts.scheme, parts.netloc),
-            query=_redact_query(parts.query),
-            fragment=_redact_query(parts.fragment),
-        )
+    shown = parts._replace(
+        netloc=_redact_user(parts.scheme, parts.netloc),
+        query=_redact_query(parts.query),
+        fragment=_redact_query(parts.fragment),
     )
+    # Put together again, some lose a slash: sqlite:////home/me/mlflow.db
+    return uri if shown == parts else urlunsplit(shown)
 
 
 def _redact_user(scheme: str, netloc: str) -> str:

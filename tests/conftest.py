@@ -18,6 +18,9 @@ if TYPE_CHECKING:
 
 _STOP_SECONDS = 20
 
+# A run in MLflow takes seconds of a processor per host, which only the tests of it shall spend.
+os.environ["BATCHMAGIC_MLFLOW_RUNS"] = "off"
+
 
 class PrivateWorkspace:
     """A workspace's folder, which need not exist yet, and the processes that belong to it."""

@@ -20,6 +20,7 @@ _CELL_SECONDS = 300
 _WIDGET = "application/vnd.jupyter.widget-view+json"
 # What would lead the notebook to a workspace, a store or a look of the user's.
 _SETTINGS = ("BATCHMAGIC_", "MLFLOW_")
+_NO_RUNS = "BATCHMAGIC_MLFLOW_RUNS"  # leads nowhere
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -72,7 +73,9 @@ def execute(node: NotebookNode, folder: Path) -> NotebookNode:
     from nbclient import NotebookClient  # noqa: PLC0415 - slow
     from traitlets.config import Config  # noqa: PLC0415
 
-    variables = {key: value for key, value in os.environ.items() if not key.startswith(_SETTINGS)}
+    variables = {
+        key: value for key, value in os.environ.items() if key == _NO_RUNS or not key.startswith(_SETTINGS)
+    }
     # Else it would be looked for above `folder` too.
     variables["BATCHMAGIC_WORKSPACE"] = str(folder / WORKSPACE)
     with tempfile.TemporaryDirectory(prefix="batchmagic-") as sockets:

@@ -13,6 +13,8 @@ if TYPE_CHECKING:
 
 REDO_FAILED = "batchmagic.redo_failed_in_run"
 """The property that names the run which scores failed files again."""
+MLFLOW_RUN, MLFLOW_EXPERIMENT = "mlflow.run_id", "mlflow.experiment_id"
+"""The properties that name the job's run in MLflow, once there is one, and its experiment."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -46,6 +48,10 @@ class JobSpec:
         What errors call the script in place of its file name: ``cell [5]``.
     environment
         The name of the environment that the deployment records, for the log.
+    mlflow_store
+        Where the job's MLflow run goes, without credentials: see `batchmagic.workspace.mlflow_runs`; None: it has none.
+    mlflow_folder
+        The working directory of whoever invoked, below which MLflow keeps artifacts if the store names no place.
     """
 
     name: str
@@ -70,7 +76,14 @@ class JobSpec:
     script_title: str | None = None
     environment: str | None = None
     experiment_name: str | None = None
+    mlflow_store: str | None = None
+    mlflow_folder: str | None = None
     properties: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def experiment(self) -> str:
+        """The name of the MLflow experiment: the endpoint's, unless another was asked for."""
+        return self.experiment_name or self.endpoint
 
     def to_json(self) -> dict[str, Any]:
         """Return a dictionary of JSON values that `from_json` reads back to an equal object."""

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from batchmagic.scoring import environment
 from batchmagic.scoring.preload import modules_to_preload
-from batchmagic.scoring.spool import work_of
+from batchmagic.scoring.tracking.order import STORES
 from batchmagic.workspace.folders import folder_in
 
 if TYPE_CHECKING:
@@ -62,7 +62,8 @@ def assignment(
     output = output_folder(spec, job_folder)
     code = workspace / spec.code_dir if spec.code_dir else None
     script = str(code / spec.scoring_script) if code and spec.scoring_script else None
-    private = work_of(job_folder, epoch)
+    # What is not shipped to a run goes with the rest of what the processes leave behind.
+    stores = f"work/{epoch}/{STORES}" if spec.mlflow_store is None else f"{STORES}/{epoch}"
     return {
         "job": key,
         "epoch": epoch,
@@ -74,15 +75,14 @@ def assignment(
         "timeout": spec.settings.timeout,
         "memory_limit": spec.settings.memory_per_slot,
         "private_tmp": "TMPDIR" not in secrets,
+        "mlflow": None if "MLFLOW_TRACKING_URI" in secrets else stores,
         "init_timeout": _INIT_TIMEOUTS * spec.settings.timeout + _INIT_EXTRA,
         "child": {
             "script": script,
             "script_title": spec.script_title,
             "code_dir": str(code) if code else None,
             "mlflow_model": None if script else _model_path(spec, workspace),
-            "env": environment.job_variables(
-                spec, secrets, workspace=workspace, output=output, private=private
-            ),
+            "env": environment.job_variables(spec, secrets, workspace=workspace, output=output),
             "argv": environment.arguments(
                 replace(spec, input_path=str(workspace / spec.input_path)), script=script or "", output=output
             ),

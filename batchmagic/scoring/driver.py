@@ -125,6 +125,9 @@ class Driver:
             self._outdated(str(error))
         except Exception as error:  # noqa: BLE001 -- also a defect of ours must end the job, not hang it
             LastWords(self._workspace, self._record, self._claim, self.inbox).say(error, reporter)
+        finally:
+            if reporter is not None:
+                reporter.close()
 
     # --- the run
 
@@ -152,14 +155,13 @@ class Driver:
         """Have plan and ledger; nothing that an earlier run committed is touched, but for what is to be redone."""
         spec, reporter = self._spec, self._reporter
         source = self._workspace.root / spec.input_path
-        size = spec.settings.mini_batch_size
         begun = self._record.progress.mini_batches > 0
         if not begun and not Plan.is_made(self._folder):
             self._check_cancel()
         self._plan = plan = Plan.make(
             self._folder,
             source,
-            mini_batch_size=size,
+            mini_batch_size=spec.settings.mini_batch_size,
             recursive=spec.recursive,
             meanwhile=self._check_cancel,
             own=reporter.own,
@@ -179,10 +181,7 @@ class Driver:
         self._ledger.forget_unfinished_parts(self._epoch, plan.files_in)
         progress = self._ledger.recount()
         done = progress.completed + progress.failed
-        reporter.logs.overview(
-            f"Planned {plan.mini_batches} mini-batches of {size} from {plan.files} files"
-            + (f"; {done} are done already." if done else ".")
-        )
+        reporter.tell_plan(plan, done=done)
         self._committer = Committer(self._ledger, self._epoch, plan, reporter.logs, progress)
         # From the first commit on the job's row says that there is a ledger.
         self._workspace.jobs.set_progress(self._record.name, self._committer.progress(), claim=self._claim)

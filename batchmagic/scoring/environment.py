@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from batchmagic.errors import InterpreterMissing
+from batchmagic.workspace.mlflow_runs import script_variables
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -73,7 +74,7 @@ def template_variables(
     Parameters
     ----------
     secrets
-        Values of the deployment's and the job's own variables.
+        Of the job: of them the values of the deployment's and the job's own variables.
     host
         The host's variables, of which a short fixed list is handed on; default ``os.environ``.
     """
@@ -83,11 +84,11 @@ def template_variables(
     path = [str(Path(spec.interpreter.executable).parent), variables.get("PATH", os.defpath)]
     variables["PATH"] = os.pathsep.join(path)
     variables |= dict.fromkeys(_ONE_THREAD, "1")
-    return variables | dict(secrets)
+    return variables | script_variables(secrets)
 
 
 def job_variables(
-    spec: JobSpec, secrets: Mapping[str, str], *, workspace: Path, output: Path, private: Path
+    spec: JobSpec, secrets: Mapping[str, str], *, workspace: Path, output: Path
 ) -> dict[str, str]:
     """Return the variables that differ from job to job; a scoring process sets them before it imports the script.
 
@@ -95,11 +96,8 @@ def job_variables(
     ----------
     output
         Folder for the script's own files (``AZUREML_BI_OUTPUT_PATH``).
-    private
-        Folder for what the processes log to MLflow.
     """
     variables = {
-        "MLFLOW_TRACKING_URI": private.joinpath("mlflow").as_uri(),
         # MLflow refuses its file store unless asked; such a store needs no server and no migration.
         "MLFLOW_ALLOW_FILE_STORE": "true",
         "AZUREML_BI_OUTPUT_PATH": str(output),

@@ -290,9 +290,11 @@ class InstanceJob:
     def _child_spec(self, index: int) -> dict[str, Any]:
         instance, process = self._spec["instance"], f"process{index:03d}"
         own = {"tmp": str(self._temporary / str(index))} if self._temporary is not None else {}
+        child = self._spec["child"]
         return {
-            **self._spec["child"],
+            **child,
             **own,
+            "env": child["env"] | self._mlflow(f"{instance}-{process}"),
             "agent_name": process,
             "cwd": str(self._work / process),
             "stdout": str(self._make(f"logs/user/stdout/{instance}") / f"{process}.stdout.txt"),
@@ -300,6 +302,11 @@ class InstanceJob:
             "entry_log": str(self._make(f"logs/user/entry_script_log/{instance}") / f"{process}.log.txt"),
             "dump_file": str(self._make(f"logs/user/error/{instance}") / f"{process}.txt"),
         }
+
+    def _mlflow(self, process: str) -> dict[str, str]:
+        """Return the variable of a store for this process alone, which MLflow makes when the script logs to it."""
+        stores = self._spec["mlflow"]
+        return {"MLFLOW_TRACKING_URI": (self._folder / stores / process).as_uri()} if stores else {}
 
     def _make(self, relative: str) -> Path:
         # Never the job's folder itself: a workspace that was moved is not begun anew in its old place.
@@ -329,14 +336,22 @@ class InstanceJob:
             begun_mark(self._job_folder, self._spec["epoch"], lease.number).touch()
 
     def _new_logs(self) -> tuple[tuple[str, bytes], ...]:
-        """Return what the log files gained since the last lease, for the driver to write down."""
+        """Return what the log files gained since the last lease, for the driver to write down.
+
+        Of what was logged to MLflow these are metrics and parameters, whose files only grow.
+        """
         gained = []
+        logged = (
+            path
+            for kind in ("metrics", "params")
+            for path in self._folder.glob(f"mlflow/*/*/*/*/{kind}/**/*")
+        )
         with self._slot_free:
-            for path in sorted(self._logs.rglob("*.txt")):
+            for path in sorted([*self._logs.rglob("*.txt"), *filter(Path.is_file, logged)]):
                 with path.open("rb") as file:
                     file.seek(self._sent.get(path, 0))
                     text = file.read(_LOG_BYTES)
                 if text:
                     self._sent[path] = self._sent.get(path, 0) + len(text)
-                    gained.append((str(path.relative_to(self._logs)), text))
+                    gained.append((str(path.relative_to(self._folder)), text))
         return tuple(gained)

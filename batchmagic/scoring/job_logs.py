@@ -48,13 +48,13 @@ class JobLogs:
     def __init__(self, job_folder: Path, own: OwnFiles) -> None:
         self.folder = job_folder / "logs"
         self._own = own
-        self._user = self._make("user")
+        self.user = self._make("user")
         self._report = self._make("sys/job_report") / "processed_mini-batches.csv"
         (self.folder / "readme.txt").write_text(_README, encoding="utf-8")
         with contextlib.suppress(FileExistsError), self._report.open("x", encoding="utf-8") as file:
             file.write(",".join(COLUMNS) + "\n")
         self._last_line = ""
-        for folder in (self.folder, self._user, self._report.parent):
+        for folder in (self.folder, self.user, self._report.parent):
             own.forget_earlier(folder)
 
     def _make(self, relative: str) -> Path:
@@ -64,7 +64,7 @@ class JobLogs:
         """Add a dated line to job_progress_overview.txt, unless it says what the last one said."""
         if line != self._last_line:
             self._last_line = line
-            self._own.append(self._user / "job_progress_overview.txt", f"{now()} {line}\n".encode())
+            self._own.append(self.user / "job_progress_overview.txt", f"{now()} {line}\n".encode())
 
     def driver(self, line: str) -> None:
         """Add a dated line to the driver's own log."""
@@ -75,20 +75,20 @@ class JobLogs:
         """Rewrite job_error.txt from the ledger."""
         groups = ledger.error_groups()
         if groups:
-            self._own.replace(self._user / "job_error.txt", error_report(groups).encode("utf-8", "replace"))
+            self._own.replace(self.user / "job_error.txt", error_report(groups).encode("utf-8", "replace"))
 
     def init_error(self, error: dict[str, Any]) -> None:
         """Write job_error.txt for a job that died in import or init()."""
         text = f"{error['type']}: {error['message']}\n\n{error.get('traceback') or ''}\n"
-        self._own.replace(self._user / "job_error.txt", text.encode("utf-8", "replace"))
+        self._own.replace(self.user / "job_error.txt", text.encode("utf-8", "replace"))
 
     def result(self, text: str) -> None:
         """Write job_result.txt."""
-        self._own.replace(self._user / "job_result.txt", text.encode("utf-8", "replace"))
+        self._own.replace(self.user / "job_result.txt", text.encode("utf-8", "replace"))
 
     def append(self, name: str, text: bytes) -> None:
-        """Add what an instance's own log file gained."""
-        path = self._make(posixpath.dirname(name)) / posixpath.basename(name)
+        """Add what a file gained that an instance has for itself; `name` is its path in the job's folder."""
+        path = folder_in(self.folder.parent, posixpath.dirname(name)) / posixpath.basename(name)
         self._own.append(path, text)
 
     def attempts(self, rows: Iterable[Sequence[Any]]) -> None:

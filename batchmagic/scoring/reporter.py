@@ -1,4 +1,4 @@
-"""What others see of a running job: its row in the workspace and the files in its log folder."""
+"""What others see of a running job: its row in the workspace, the files in its log folder, its run in MLflow."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from batchmagic.scoring.error_text import result_report
 from batchmagic.scoring.events import Outcome
 from batchmagic.scoring.job_logs import JobLogs, progress_line
 from batchmagic.scoring.own_files import OwnFiles
+from batchmagic.scoring.tracking.run import track
 from batchmagic.scoring.verdict import STATUS, closing_words, job_error, verdict
 from batchmagic.workspace.ledger import Ledger
 
@@ -20,9 +21,11 @@ if TYPE_CHECKING:
     from pathlib import Path
     from typing import Any
 
+    from batchmagic.entities.progress import Progress
     from batchmagic.scoring.committer import Committer
     from batchmagic.scoring.events import Stop
     from batchmagic.scoring.plan import Plan
+    from batchmagic.scoring.tracking.run import TrackedRun
     from batchmagic.workspace import Workspace
     from batchmagic.workspace.claims import Claim
     from batchmagic.workspace.job_records import JobRecord
@@ -33,7 +36,7 @@ _FAILURES_REST = 20
 
 
 class Reporter:
-    """Keeps the job's row and its logs true.
+    """Keeps the job's row, its logs and its MLflow run true.
 
     Parameters
     ----------
@@ -44,6 +47,7 @@ class Reporter:
     """
 
     def __init__(self, workspace: Workspace, record: JobRecord, claim: Claim) -> None:
+        self._workspace = workspace
         self._jobs = workspace.jobs
         self._claims = workspace.claims
         self._claim = claim
@@ -55,6 +59,26 @@ class Reporter:
         self._row_time = 0.0
         self._log_time = 0.0
         self._failures_due = 0.0
+        self._tracked: TrackedRun | None = None
+        if record.status not in {JobStatus.QUEUED, JobStatus.CANCELED}:
+            self._track()
+
+    def _track(self) -> None:
+        if self._tracked is None:
+            self._tracked = track(self._workspace, self.record, self._claim, self.logs)
+
+    def close(self) -> None:
+        """Be done with the job: it has its end, or another host goes on with it."""
+        if self._tracked is not None:
+            self._tracked.close()
+
+    def tell_plan(self, plan: Plan, *, done: int) -> None:
+        """Say in the overview what there is to do, and how many mini-batches of it are done already."""
+        size = self.record.spec.settings.mini_batch_size
+        self.logs.overview(
+            f"Planned {plan.mini_batches} mini-batches of {size} from {plan.files} files"
+            + (f"; {done} are done already." if done else ".")
+        )
 
     def tell_run(self) -> None:
         """Say in the overview what scores this run, and in what kind of session it lives."""
@@ -83,8 +107,10 @@ class Reporter:
     def move(self, status: JobStatus, detail: str = "") -> None:
         """Bring the job into `status`; if a cancel came first, `record` says so afterwards."""
         try:
-            self.record = self._transition(status, detail=detail)
+            before, self.record = self.record, self._transition(status, detail=detail)
             self._detail = detail
+            if before.status is JobStatus.QUEUED:
+                self._track()
         except StateError:
             self.record = self._jobs.get(self.record.name)
             if self.record.status not in {JobStatus.CANCEL_REQUESTED, JobStatus.CANCELED}:
@@ -107,6 +133,8 @@ class Reporter:
         self._row_time = now
         progress = committer.progress(running)
         self._jobs.set_progress(self.record.name, progress, claim=self._claim)
+        if self._tracked is not None:
+            self._tracked.show(progress)
         if force or now - self._log_time >= _LOG_SECONDS:
             self._log_time = now
             self.logs.overview(progress_line(progress, committer.seconds_left))
@@ -147,6 +175,7 @@ class Reporter:
         self.logs.result(result_report(self.record.spec, progress, verdict=words, output=output, error=error))
         self.logs.overview(words)
         self._jobs.set_progress(self.record.name, progress, claim=self._claim)
+        self._end_run(STATUS[stop.outcome], progress, output)
         failpoints.hit("end.before_terminal")
         self._transition(
             STATUS[stop.outcome],
@@ -155,11 +184,17 @@ class Reporter:
         )
         failpoints.hit("end.after_terminal")
 
+    def _end_run(self, status: JobStatus, progress: Progress, output: Path | None = None) -> None:
+        """Let MLflow know of the end before others do: who sees that finds the run as it will stay."""
+        if self._tracked is not None:
+            self.logs.overview(self._tracked.end(status, progress, logs=self.logs.user, output=output))
+
     def cancel(self) -> None:
         """Bring a job to Canceled that nobody is at work on: it is not planned, or cannot go on."""
-        self._last_counters()
+        progress = self._last_counters()
         self.logs.result(f"Job {self.record.name}: Canceled\n")
         self.logs.overview("Canceled")
+        self._end_run(JobStatus.CANCELED, progress)
         self._transition(JobStatus.CANCELED, detail="canceled")
 
     def fail(self, error: dict[str, Any], message: str) -> None:
@@ -176,9 +211,10 @@ class Reporter:
             self.logs.driver(f"the job could not be marked as failed: {late}")
 
     def _fail(self, error: dict[str, Any], message: str) -> None:
-        self._last_counters()
+        progress = self._last_counters()
         self.logs.result(f"Job {self.record.name}: Failed: {message}\n")
         self.logs.overview(f"Failed: {message}")
+        self._end_run(JobStatus.FAILED, progress)
         try:
             self._transition(JobStatus.FAILED, detail=message, error=error)
         except StateError:
@@ -186,21 +222,22 @@ class Reporter:
                 raise
             self.cancel()
 
-    def _last_counters(self) -> None:
-        """Show what the ledger has: what was shown last may be older."""
+    def _last_counters(self) -> Progress:
+        """Show what the ledger has, and return it: what was shown last may be older."""
+        shown = self._jobs.get(self.record.name).progress
         try:
             ledger = Ledger.open(self._folder, readonly=True)
         except FileNotFoundError:
-            return
+            return shown
         except BatchMagicError as error:
             self.logs.driver(f"the counters could not be read: {error}")
-            return
-        shown = self._jobs.get(self.record.name).progress.mini_batches
+            return shown
         try:
             stored = ledger.progress().mini_batches
-            if not stored or stored != (shown or stored):
-                return  # it is not this job's: that is what the job ends for
+            if not stored or stored != (shown.mini_batches or stored):
+                return shown  # it is not this job's: that is what the job ends for
             progress = ledger.recount()
         finally:
             ledger.close()
         self._jobs.set_progress(self.record.name, progress, claim=self._claim)
+        return progress

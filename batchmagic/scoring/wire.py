@@ -101,7 +101,7 @@ class LeaseReply:
     rows
         Their bytes, where the instance does not share the job's folder.
     logs
-        ``(file, text)`` that an instance without the folder has to add to the job's logs.
+        ``(file, text)`` that an instance without the folder has to add to the job's files.
     """
 
     outcome: str

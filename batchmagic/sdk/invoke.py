@@ -20,6 +20,7 @@ from batchmagic.sdk.inputs import Bare, choose_input, resolve_input
 from batchmagic.sdk.outputs import check_output, resolve_output
 from batchmagic.sdk.overrides import Overrides, take_apart
 from batchmagic.workspace.job_records import checked_name
+from batchmagic.workspace.mlflow_runs import choose_store
 from batchmagic.workspace.outside import from_root
 
 if TYPE_CHECKING:
@@ -43,7 +44,7 @@ class PreparedJob:
     Attributes
     ----------
     secrets
-        Values of the environment variables that the settings name.
+        Values of the environment variables that the settings name, and what gets into the MLflow store.
     """
 
     spec: JobSpec
@@ -99,6 +100,7 @@ def prepare(
     source = resolve_input(ws, given, recursive=recursive, bare=bare)
     check_output(output.folder, settings, overwrite=overwrite, source=source.path, recursive=recursive)
     check_rival(ws, output.folder, settings)
+    store = choose_store(ws.root)
     spec = JobSpec(
         name=_job_name(ws, job_name or other.get("job_name")),
         endpoint=record.endpoint,
@@ -114,10 +116,13 @@ def prepare(
         output_path=None if output.folder is None else from_root(ws.root, output.folder),
         overwrite=overwrite,
         experiment_name=experiment_name or other.get("experiment_name"),
+        mlflow_store=None if store is None else store.uri,
+        mlflow_folder=None if store is None else store.folder,
         properties=overrides.properties,
         **_frozen_deployment(record),
     )
-    return PreparedJob(spec=spec, secrets=_secrets(ws, record, overrides, settings))
+    secrets = _secrets(ws, record, overrides, settings)
+    return PreparedJob(spec=spec, secrets=secrets if store is None else {**secrets, **store.secrets})
 
 
 def submit(ws: Workspace, prepared: PreparedJob) -> JobRecord:

@@ -51,7 +51,7 @@ def _common(record: JobRecord) -> dict[str, Any]:
         "deployment_name": spec.deployment,
         "deployment_version": spec.deployment_version,
         "compute": spec.compute,
-        "experiment_name": spec.experiment_name or spec.endpoint,
+        "experiment_name": spec.experiment,
         "run": record.run,
         "creation_context": CreationContext(created_at=record.created_at, last_modified_at=_last(record)),
         "progress": record.progress,

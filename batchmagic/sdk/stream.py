@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING
 
+from batchmagic.entities.job_spec import MLFLOW_RUN
 from batchmagic.entities.status import JobStatus
 from batchmagic.errors import JobException
 from batchmagic.sdk import follow
@@ -101,6 +102,9 @@ def summary(session: Session, record: JobRecord) -> list[str]:
     path = output_file(session.read(), record)
     if path is not None and record.status is JobStatus.COMPLETED:
         lines.append(f"Output: {path}")
+    run = record.properties.get(MLFLOW_RUN)
+    if run is not None:
+        lines.append(f"MLflow run: {record.spec.experiment} / {run}")
     return lines
 
 

@@ -228,6 +228,13 @@ class JobStore:
             row = _owned(connection, name, claim)
             connection.execute(update(jobs).where(jobs.c.seq == row.seq).values(progress=progress.to_json()))
 
+    def add_properties(self, name: str, properties: Mapping[str, str], *, claim: Claim | None = None) -> None:
+        """Have these among the job's properties."""
+        with self._database.write() as connection:
+            row = _owned(connection, name, claim)
+            spec = {**row.spec, "properties": {**row.spec["properties"], **properties}}
+            connection.execute(update(jobs).where(jobs.c.seq == row.seq).values(spec=spec))
+
     def request_cancel(self, name: str) -> JobRecord:
         """Cancel the job: a queued one is Canceled at once, a running one by its driver soon.
 

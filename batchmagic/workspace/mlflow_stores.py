@@ -61,14 +61,18 @@ class MlflowStore:
 
 def known_stores(root: Path) -> list[MlflowStore]:
     """Return the stores in the order in which they are asked: the kernel's, the environment's, here, our own."""
-    found = [*_live(), *_named(), *_here()]
-    own = root / OWN
-    uri = f"sqlite:///{own}"
-    found.append(MlflowStore(tracking_uri=uri, registry_uri=uri, own=own.parent))
+    found = [*_live(), *_named(), *_here(), own_store(root)]
     first: dict[str, MlflowStore] = {}
     for store in found:
         first.setdefault(store.tracking_uri, store)
     return list(first.values())
+
+
+def own_store(root: Path) -> MlflowStore:
+    """Return the workspace's own store, which need not exist yet."""
+    file = root / OWN
+    uri = f"sqlite:///{file}"
+    return MlflowStore(tracking_uri=uri, registry_uri=uri, own=file.parent)
 
 
 def client_of(store: MlflowStore) -> Any:

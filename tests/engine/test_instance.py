@@ -27,10 +27,17 @@ def run(mb):
 @pytest.fixture
 def job(tmp_path):
     """The folder of a job with one slot, which the instance has been told of."""
+    instance.prepare_job(described(tmp_path, _SLOW_THEN_QUICK))
+    yield tmp_path
+    instance.end_job(_JOB)
+
+
+def described(tmp_path, source, **others):
+    """Return the frame that tells of a job."""
     (tmp_path / "code").mkdir()
     script = tmp_path / "code" / "score.py"
-    script.write_text(_SLOW_THEN_QUICK)
-    child = {"script": str(script), "code_dir": str(script.parent), "output_format": "csv"}
+    script.write_text(source)
+    child = {"script": str(script), "code_dir": str(script.parent), "output_format": "csv", "env": {}}
     description = {
         "job": _JOB,
         "instance": "i0",
@@ -43,17 +50,17 @@ def job(tmp_path):
         "timeout": 900.0,
         "memory_limit": None,
         "private_tmp": False,
+        "mlflow": "mlflow/1",
         "init_timeout": 60.0,
         "child": child,
+        **others,
     }
-    instance.prepare_job(json.dumps(description).encode())
-    yield tmp_path
-    instance.end_job(_JOB)
+    return json.dumps(description).encode()
 
 
-def run(number, *paths):
+def run(number, *paths, key=_JOB):
     members = tuple(Member(n) for n in range(len(paths)))
-    lease = LeaseRequest(job=_JOB, number=number, slots=1, members=members, files=tuple([p] for p in paths))
+    lease = LeaseRequest(job=key, number=number, slots=1, members=members, files=tuple([p] for p in paths))
     return LeaseReply.unpack(instance.run_lease(lease.pack()), members)
 
 
@@ -93,3 +100,27 @@ def test_all_leases_that_wait_for_a_slot_get_one(job):
     with ThreadPoolExecutor(20) as many:
         replies = list(many.map(lambda number: run(number, f"/{number}"), range(20, 0, -1)))
     assert [len(reply.attempts) for reply in replies] == [1] * 20
+
+
+def test_what_scripts_log_travels_where_the_folder_is_not_shared(tmp_path):
+    # As MLflow's file store writes it.
+    source = """import os, pathlib, urllib.parse
+def run(mini_batch):
+    store = pathlib.Path(urllib.parse.urlsplit(os.environ["MLFLOW_TRACKING_URI"]).path)
+    for kind, text in (("metrics", "1000 1 1\\n"), ("params", "x"), ("tags", "y")):
+        (store / "0" / "run" / kind).mkdir(parents=True, exist_ok=True)
+        with open(store / "0" / "run" / kind / "key", "a") as file:
+            file.write(text)
+    return list(mini_batch)
+"""
+    key = "far:1:1"
+    instance.prepare_job(described(tmp_path, source, job=key, nonce="none"))
+    try:
+        first, second = (dict(run(number, f"/{number}", key=key).logs) for number in (1, 2))
+    finally:
+        instance.end_job(key)
+    here = "mlflow/1/i0-process000/0/run"
+    assert first[f"{here}/metrics/key"] == second[f"{here}/metrics/key"] == b"1000 1 1\n"
+    assert first[f"{here}/params/key"] == b"x"
+    assert not any("tags" in name for name in first)
+    assert not (tmp_path / "mlflow").exists()
