@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, fields
 from typing import TYPE_CHECKING, Any, Self
 
 from batchmagic.entities.settings import Settings
@@ -91,8 +91,9 @@ class JobSpec:
 
     @classmethod
     def from_json(cls, stored: Mapping[str, Any]) -> Self:
-        """Return the specification that `to_json` wrote."""
-        values = dict(stored)
+        """Return the specification that `to_json` wrote, also of a newer version: what is not known is left out."""
+        known = {f.name for f in fields(cls)}
+        values = {key: value for key, value in stored.items() if key in known}
         values["settings"] = Settings.from_json(values["settings"])
         values["interpreter"] = Interpreter(**values["interpreter"])
         return cls(**values)

@@ -210,10 +210,10 @@ class JobStore:
                 self._secrets.delete(changed.name)
         return changed
 
-    def label(self, name: str, **changes: Any) -> None:
+    def label(self, name: str, *, claim: Claim | None = None, **changes: Any) -> None:
         """Change what is written on the job; see `relabel`."""
         with self._database.write() as connection:
-            relabel(connection, rows.find(connection, name), changes)
+            relabel(connection, _owned(connection, name, claim), changes)
 
     def set_detail(self, name: str, detail: str, *, claim: Claim | None = None) -> None:
         """Say in words what the job does or waits for."""
@@ -227,13 +227,6 @@ class JobStore:
         with self._database.write() as connection:
             row = _owned(connection, name, claim)
             connection.execute(update(jobs).where(jobs.c.seq == row.seq).values(progress=progress.to_json()))
-
-    def add_properties(self, name: str, properties: Mapping[str, str], *, claim: Claim | None = None) -> None:
-        """Have these among the job's properties."""
-        with self._database.write() as connection:
-            row = _owned(connection, name, claim)
-            spec = {**row.spec, "properties": {**row.spec["properties"], **properties}}
-            connection.execute(update(jobs).where(jobs.c.seq == row.seq).values(spec=spec))
 
     def request_cancel(self, name: str) -> JobRecord:
         """Cancel the job: a queued one is Canceled at once, a running one by its driver soon.

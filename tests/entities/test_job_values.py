@@ -63,6 +63,7 @@ def test_a_specification_survives_being_stored():
         key: value for key, value in spec.to_json().items() if key != "script_title"
     }
     assert JobSpec.from_json(stored_by_an_older_version) == spec
+    assert JobSpec.from_json({**spec.to_json(), "from_the_future": 1}) == spec
 
 
 def test_settings_of_another_version_keep_what_is_known():

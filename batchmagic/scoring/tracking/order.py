@@ -48,7 +48,7 @@ def order_of(ws: Workspace, record: JobRecord, epoch: int) -> dict[str, Any] | N
         "experiment": spec.experiment,
         "name": record.name,
         "time": milliseconds(),
-        "run": spec.properties.get(MLFLOW_RUN),
+        "run": record.properties.get(MLFLOW_RUN),
         # An earlier host may have begun one, and not have lived to note it.
         "begun": record.run > 1 or record.status is not JobStatus.QUEUED,
         "job_run": record.run,

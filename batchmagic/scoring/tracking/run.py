@@ -136,7 +136,7 @@ class TrackedRun:
         # Whatever becomes of the writing, it is not tried again and again.
         known, trouble = self._noted, self._said = self._known, self._trouble
         if known != before:
-            self._jobs.add_properties(self._record.name, known, claim=self._claim)
+            self._jobs.label(self._record.name, properties=known, claim=self._claim)
             self._logs.driver(f"{self._title} is in {self._store}")
         if trouble and trouble != said:
             self._logs.driver(f"{self._title}: {trouble}; it is tried again")
