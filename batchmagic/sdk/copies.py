@@ -7,13 +7,14 @@ import stat
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from collections.abc import Collection
     from pathlib import Path
 
 
-def copy_files(source: Path, target: Path) -> None:
+def copy_files(source: Path, target: Path, *, ignored: Collection[str] = ()) -> None:
     """Copy a file or a folder to `target`; what could be executed still can be.
 
-    Folders above are made.
+    Folders above are made. Files and folders with a name in `ignored` are left out.
     """
     if source.is_file():
         target.parent.mkdir(parents=True, exist_ok=True)
@@ -23,4 +24,5 @@ def copy_files(source: Path, target: Path) -> None:
         return
     target.mkdir(parents=True, exist_ok=True)
     for path in source.iterdir():
-        copy_files(path, target / path.name)
+        if path.name not in ignored:
+            copy_files(path, target / path.name, ignored=ignored)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import compileall
 import os
 from typing import TYPE_CHECKING
 
@@ -64,6 +65,15 @@ def test_a_new_folder_and_an_empty_one_get_the_same(client: MLClient, tmp_path: 
     code = tmp_path / "new" / "deployments" / "classifier" / "code"
     assert os.access(code / "run.sh", os.X_OK)
     assert os.access(code / "score.py", os.W_OK)
+
+
+def test_modules_that_scoring_has_compiled_stay_here(client: MLClient, tmp_path: Path) -> None:
+    (snapshot,) = (tmp_path / "workspace").rglob("code/*/score.py")
+    snapshot.parent.chmod(0o700)
+    assert compileall.compile_dir(snapshot.parent, quiet=2)
+    client.batch_endpoints.export("heart", tmp_path / "out")
+    exported = [path.name for path in (tmp_path / "out/deployments/classifier/code").iterdir()]
+    assert sorted(exported) == ["helper.py", "run.sh", "score.py"]
 
 
 def test_a_folder_that_is_not_empty_is_left_alone(client: MLClient, tmp_path: Path) -> None:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from batchmagic.sdk.copies import copy_files
 from batchmagic.sdk.export import definitions, script
+from batchmagic.workspace.snapshot import CODE_IGNORED
 
 if TYPE_CHECKING:
     from batchmagic.entities import Environment
@@ -53,5 +54,7 @@ def _environment(environment: Environment, folder: Path) -> str:
 
 def _deployment(deployment: DeploymentPlan, folder: Path) -> str:
     if deployment.code is not None:
-        copy_files(deployment.code, (folder / script.deployment_file(deployment)).parent / definitions.CODE)
+        # Scoring leaves compiled modules in the snapshot.
+        target = (folder / script.deployment_file(deployment)).parent / definitions.CODE
+        copy_files(deployment.code, target, ignored=CODE_IGNORED)
     return definitions.deployment_text(deployment)
