@@ -60,7 +60,8 @@ def test_a_server_that_is_not_there_costs_a_job_two_seconds_at_most(lab, monkeyp
         monkeypatch.setenv("MLFLOW_TRACKING_URI", address(server))
         seconds(lab, monkeypatch, "off")  # the host is there
         without, with_run = [], []
-        for _ in range(2):
+        # Other tests run beside: the least of a few is the job's own.
+        while len(with_run) < 2 or (min(with_run) - min(without) > 2 and len(with_run) < 5):
             without.append(seconds(lab, monkeypatch, "off")[0])
             took, name = seconds(lab, monkeypatch, "on")
             with_run.append(took)
