@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import functools
 import importlib
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from batchmagic.errors import ModuleNotSupported
+
+if TYPE_CHECKING:
+    from types import ModuleType
 
 _OPERATIONS = {
     "BatchDeploymentOperations": "deployments",
@@ -37,6 +41,13 @@ _ERRORS = {
         "ResourceNotFoundError": "ResourceNotFoundError",
     },
 }
+_IDENTITY = "batchmagic.azure.identity"
+_SAME = {
+    "azure.ai.ml": "batchmagic",
+    "azure.ai.ml.constants": "batchmagic.constants",
+    "azure.ai.ml.entities": "batchmagic.entities",
+    "azure.identity": _IDENTITY,
+}
 OWN = ("azure.ai.ml", "azure.identity")
 """These modules, and all below them, are ours while Azure's names are."""
 FILLED = ("azure", "azure.ai", "azure.core", "azure.core.credentials", "azure.core.exceptions")
@@ -45,40 +56,35 @@ FILLED = ("azure", "azure.ai", "azure.core", "azure.core.credentials", "azure.co
 
 def home_of(module: str, name: str) -> tuple[str, str] | None:
     """Return the module of this package, and the name in it, that ``module.name`` of Azure's packages means."""
-    if module in _ERRORS:
-        found = _ERRORS[module].get(name)
-        return None if found is None else ("batchmagic.errors", found)
-    if module == "azure.ai.ml.operations":
-        return (f"batchmagic.sdk.{_OPERATIONS[name]}", name) if name in _OPERATIONS else None
-    if module == "azure.core.credentials":
-        return ("batchmagic.azure.identity", name) if name == "AccessToken" else None
-    home = {
-        "azure.ai.ml": "batchmagic",
-        "azure.ai.ml.constants": "batchmagic.constants",
-        "azure.ai.ml.entities": "batchmagic.entities",
-        "azure.identity": "batchmagic.azure.identity",
-    }.get(module)
-    return None if home is None or name not in names_of(module) else (home, name)
+    return _homes(module).get(name)
 
 
 def names_of(module: str) -> tuple[str, ...]:
     """Return the public names that a module of Azure's packages has here."""
+    return tuple(_homes(module))
+
+
+@functools.cache
+def _homes(module: str) -> dict[str, tuple[str, str]]:
+    """Return, for each name of a module of Azure's, the module of this package and the name in it."""
     if module in _ERRORS:
-        return tuple(_ERRORS[module])
+        return {name: ("batchmagic.errors", ours) for name, ours in _ERRORS[module].items()}
     if module == "azure.ai.ml.operations":
-        return tuple(_OPERATIONS)
+        return {name: (f"batchmagic.sdk.{home}", name) for name, home in _OPERATIONS.items()}
     if module == "azure.core.credentials":
-        return ("AccessToken",)
-    if module == "azure.identity":
-        own = importlib.import_module("batchmagic.azure.identity")
-        return tuple(
-            name
-            for name, value in vars(own).items()
-            if getattr(value, "__module__", "") == own.__name__ and not name.startswith("_")
-        )
-    home = {"azure.ai.ml": "batchmagic", "azure.ai.ml.constants": "batchmagic.constants"}
-    found = importlib.import_module(home.get(module, "batchmagic.entities"))
-    return tuple(name for name in found.__all__ if not name.startswith("_"))
+        return {"AccessToken": (_IDENTITY, "AccessToken")}
+    home = _SAME.get(module)
+    if home is None:
+        return {}
+    found = importlib.import_module(home)
+    public = _own_names(found) if home == _IDENTITY else found.__all__
+    return {name: (home, name) for name in public if not name.startswith("_")}
+
+
+def _own_names(module: ModuleType) -> list[str]:
+    return [
+        name for name, value in vars(module).items() if getattr(value, "__module__", "") == module.__name__
+    ]
 
 
 MODULES = (

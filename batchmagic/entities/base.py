@@ -206,13 +206,13 @@ class Entity(BaseModel, metaclass=_EntityType):
         return self.model_dump(mode="json", context={"reveal": reveal})
 
     @classmethod
-    def from_dict(cls, values: Mapping[str, Any], *, source: Document | None = None) -> Self:
+    def from_dict(cls, values: Any, *, source: Document | None = None) -> Self:
         """Return the entity that `values` define.
 
         Parameters
         ----------
         values
-            In the form of `to_dict` or of any YAML that Azure accepts.
+            A mapping in the form of `to_dict` or of any YAML that Azure accepts, or an object of Azure's package.
         source
             The YAML document that they come from; errors then carry its line and column.
 
@@ -224,7 +224,7 @@ class Entity(BaseModel, metaclass=_EntityType):
             Without.
         """
         try:
-            return cls.model_validate(dict(values))
+            return cls.model_validate(values)
         except pydantic.ValidationError as error:
             raise_first(error, owner=cls.__name__, document=source)
 

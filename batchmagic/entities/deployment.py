@@ -50,7 +50,7 @@ CELL = OWN_PREFIX + "cell"
 It only names the script in errors. It is no setting and stays a property: what runs is the same with and without it,
 so a cell that is run again under another number is no change of the deployment.
 """
-_SETTINGS = frozenset(ModelBatchDeploymentSettings.model_fields) | ModelBatchDeploymentSettings.also_accepted
+_SETTINGS = ModelBatchDeploymentSettings.known_keys()
 _CODE = {"code": "code", "code_path": "code", "scoring_script": "scoring_script"}
 _TWO_COUNTS = "Can't set instance_count when resources is provided."
 

@@ -20,7 +20,7 @@ from batchmagic.entities.transfer import Input, Output
 if TYPE_CHECKING:
     from pathlib import Path
 
-_SETTINGS = frozenset(ModelBatchDeploymentSettings.model_fields) | ModelBatchDeploymentSettings.also_accepted
+_SETTINGS = ModelBatchDeploymentSettings.known_keys()
 
 
 def _as_path(value: Any) -> Any:

@@ -10,6 +10,7 @@ from batchmagic.scoring import environment
 from batchmagic.scoring.preload import modules_to_preload
 from batchmagic.scoring.tracking.order import STORES
 from batchmagic.workspace.folders import folder_in
+from batchmagic.workspace.job_records import output_folder
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -19,13 +20,6 @@ if TYPE_CHECKING:
 
 _INIT_TIMEOUTS = 3
 _INIT_EXTRA = 30
-
-
-def output_folder(spec: JobSpec, job_folder: Path) -> Path:
-    """Return the folder of the job's output and of the script's own files."""
-    if not spec.output_path:
-        return job_folder / "outputs" / "score"
-    return job_folder.parent.parent / spec.output_path  # which is absolute, unless it lies in the workspace
 
 
 def make_output_folder(spec: JobSpec, job_folder: Path) -> None:

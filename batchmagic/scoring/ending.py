@@ -9,11 +9,11 @@ from batchmagic.constants import BatchDeploymentOutputAction
 from batchmagic.entities.status import JobStatus
 from batchmagic.errors import DiskError, StateError
 from batchmagic.scoring.assemble import SpoolDamaged, assemble
-from batchmagic.scoring.assignment import output_folder
 from batchmagic.scoring.events import Outcome, Stop
 from batchmagic.scoring.spool import forget_earlier, forget_work, spool_of
 from batchmagic.scoring.spool_end import forget_retired, is_retired, retire_spool
 from batchmagic.scoring.verdict import with_file
+from batchmagic.workspace.job_records import output_folder
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from batchmagic.entities.foreign import is_foreign, taken_over
+from batchmagic.entities.foreign import is_foreign
 from batchmagic.errors import ValidationException
 
 if TYPE_CHECKING:
@@ -24,10 +24,8 @@ def entity_of(kind: type[E], given: Any) -> E:
     """
     if isinstance(given, kind):
         return given.model_copy(deep=True)
-    if isinstance(given, Mapping):
+    if isinstance(given, Mapping) or is_foreign(given):
         return kind.from_dict(given)
-    if is_foreign(given):
-        return kind.from_dict(taken_over(given, kind.known_keys()))
     raise ValidationException(
         field=kind.__name__, value=given, reason=f"is no {kind.__name__}", hint=f"Pass a {kind.__name__}."
     )

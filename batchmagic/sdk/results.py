@@ -20,11 +20,9 @@ if TYPE_CHECKING:
 
 def output_folder(ws: Workspace, record: JobRecord) -> Path:
     """Return the folder that the output ``score`` is in."""
-    return (
-        ws.root / record.spec.output_path
-        if record.spec.output_path
-        else ws.job_dir(record.name) / "outputs" / "score"
-    )
+    from batchmagic.workspace import job_records  # noqa: PLC0415 - brings SQLAlchemy
+
+    return job_records.output_folder(record.spec, ws.job_dir(record.name))
 
 
 def output_file(ws: Workspace, record: JobRecord) -> Path | None:

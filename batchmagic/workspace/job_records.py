@@ -109,6 +109,13 @@ def record(row: Row[Any], folder: Path) -> JobRecord:
     )
 
 
+def output_folder(spec: JobSpec, job_folder: Path) -> Path:
+    """Return the folder of a job's output and of its script's own files."""
+    if not spec.output_path:
+        return job_folder / "outputs" / "score"
+    return job_folder.parent.parent / spec.output_path  # which is absolute, unless it lies in the workspace
+
+
 def find(connection: Connection, name: str) -> Row[Any]:
     """Return the row of the job: by its name, its child's, or the beginning of the name of exactly one.
 

@@ -16,6 +16,7 @@ from batchmagic.workspace import mlflow_models
 from batchmagic.workspace.datastores import store_path
 from batchmagic.workspace.folders import folder_in, remove_tree
 from batchmagic.workspace.garbage import INCOMING
+from batchmagic.workspace.job_records import output_folder
 from batchmagic.workspace.redaction import redact_uris
 
 if TYPE_CHECKING:
@@ -179,10 +180,10 @@ def _fetched(ws: Workspace, reference: Reference) -> Iterator[tuple[Path, str | 
 def _job_output(ws: Workspace, reference: Reference) -> Path:
     record = ws.jobs.get(str(reference.job))
     output = _SCORE if reference.output == "default" else str(reference.output)
-    if output == _SCORE and record.spec.output_path is not None:
-        folder = ws.root / record.spec.output_path
-    else:
-        folder = safe_join(record.folder, "outputs", output)
+    is_score = output == _SCORE
+    folder = (
+        output_folder(record.spec, record.folder) if is_score else safe_join(record.folder, "outputs", output)
+    )
     return safe_join(folder, reference.path or ".")
 
 

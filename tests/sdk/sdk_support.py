@@ -10,7 +10,7 @@ from batchmagic import MLClient
 from batchmagic.entities import BatchDeployment, BatchEndpoint
 from batchmagic.entities.progress import Progress
 from batchmagic.entities.status import JobStatus
-from batchmagic.scoring.assignment import output_folder
+from batchmagic.workspace.job_records import output_folder
 from batchmagic.workspace.launch import host_claim
 from batchmagic.workspace.ledger import Commit, Failure, Ledger
 
