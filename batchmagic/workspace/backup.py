@@ -5,7 +5,7 @@ segments that this ledger names, which only ever grow. At last the states of all
 has changed (a job that ended has removed its spool meanwhile) the copy of that job is taken anew, and so on until
 all of them stand as the copied ``workspace.db`` says.
 
-Not in it: values of variables and credentials, claims, certificates, and what is being written at the moment.
+Not in it: values of variables and credentials, tokens, claims, certificates, and what is being written at the moment.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ from batchmagic.workspace.garbage import referenced
 from batchmagic.workspace.ledger import FILE_NAME as LEDGER
 from batchmagic.workspace.migrations import MIGRATIONS
 from batchmagic.workspace.mlflow_stores import OWN
-from batchmagic.workspace.tables import claims, jobs, metadata
+from batchmagic.workspace.tables import claims, jobs, metadata, tokens
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -327,10 +327,17 @@ def copy_database(source: Path, target: Path, *, ours: bool = True) -> None:
 
 
 def _strip(copy: Path, epochs: dict[str, int]) -> None:
-    """Give every claim up, as no process has the copy; the next owner's epoch is above all that ledgers know."""
+    """Give every claim up, as no process has the copy; the next owner's epoch is above all that ledgers know.
+
+    Tokens are gone: whoever gets a backup to read, or puts it up elsewhere, lets nobody in by that.
+    """
     database = open_database(copy, metadata=metadata, migrations=MIGRATIONS, create=False)
     try:
         with database.write() as connection:
+            connection.exec_driver_sql(
+                "PRAGMA secure_delete = ON"
+            )  # deleted rows stay in free pages otherwise, with some builds
+            connection.execute(delete(tokens))
             connection.execute(delete(claims))
             nobody = {"held": False, "counter": 0, "host": "", "boot_id": "", "pid": 0, "start_time": ""}
             for resource, epoch in epochs.items():

@@ -20,6 +20,7 @@ from sqlalchemy import (
     String,
     Table,
     Text,
+    text,
 )
 
 metadata = MetaData()
@@ -166,4 +167,20 @@ claims = Table(
     Column("start_time", Text, nullable=False),
     Column("acquired_at", Float, nullable=False),
     Column("place", Text),
+)
+
+# Of a token's text only what cannot be turned back; a name is free again once its token was revoked.
+tokens = Table(
+    "tokens",
+    metadata,
+    Column("id", Text, primary_key=True),
+    _name("name"),
+    Column("digest", Text, nullable=False),
+    Column("scopes", JSON, nullable=False),
+    _name("endpoint", nullable=True),
+    Column("created_at", Float, nullable=False),
+    Column("expires_at", Float),
+    Column("last_used_at", Float),
+    Column("revoked_at", Float),
+    Index("tokens_by_name", "name", unique=True, sqlite_where=text("revoked_at IS NULL")),
 )

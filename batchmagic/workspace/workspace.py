@@ -21,6 +21,7 @@ from batchmagic.workspace.jobs import JobStore
 from batchmagic.workspace.migrations import MIGRATIONS
 from batchmagic.workspace.secret_store import SecretStore
 from batchmagic.workspace.tables import metadata
+from batchmagic.workspace.tokens import TokenStore
 
 if TYPE_CHECKING:
     import os
@@ -45,7 +46,7 @@ class Workspace:
         What its owner should know, such as a disk on which only the slower way works.
     database
         ``workspace.db``.
-    endpoints, deployments, computes, assets, jobs, claims, secrets
+    endpoints, deployments, computes, assets, jobs, claims, secrets, tokens
         What it holds.
     """
 
@@ -63,6 +64,7 @@ class Workspace:
         self.assets = AssetStore(database, root, self.secrets)
         self.jobs = JobStore(database, root, self.secrets)
         self.claims = ClaimStore(database)
+        self.tokens = TokenStore(database)
 
     @classmethod
     def find(

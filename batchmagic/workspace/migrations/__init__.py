@@ -9,7 +9,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from batchmagic.workspace.migrations import m0002_job_events, m0003_claim_place, m0004_job_labels
+from batchmagic.workspace.migrations import (
+    m0002_job_events,
+    m0003_claim_place,
+    m0004_job_labels,
+    m0005_tokens,
+)
 
 if TYPE_CHECKING:
     from batchmagic.workspace.database import Migration
@@ -18,4 +23,5 @@ MIGRATIONS: tuple[Migration, ...] = (
     (m0002_job_events.NUMBER, m0002_job_events.STEPS),
     (m0003_claim_place.NUMBER, m0003_claim_place.STEPS),
     (m0004_job_labels.NUMBER, m0004_job_labels.STEPS),
+    (m0005_tokens.NUMBER, m0005_tokens.STEPS),
 )
