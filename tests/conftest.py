@@ -42,8 +42,8 @@ class PrivateWorkspace:
         return any(str(self.root) in name for name in names)
 
     def recorded(self) -> list[int]:
-        """The processes that the workspace has on record: its supervisors, then its hosts."""
-        files = self.root.glob("compute/*/supervisor.json")
+        """The processes that the workspace has on record: its supervisors and servers, then its hosts."""
+        files = [*self.root.glob("compute/*/supervisor.json"), *self.root.glob("servers/*.json")]
         pids = [json.loads(file.read_text())["identity"]["pid"] for file in files]
         database = self.root / "workspace.db"
         if database.exists():

@@ -19,13 +19,20 @@ if TYPE_CHECKING:
     from sqlalchemy import Connection, Row
 
     from batchmagic.workspace.database import Database
+    from batchmagic.workspace.servers import ServerRecord, ServerStore
 
 
 class EndpointStore:
-    """Endpoints by name. `forget` removes the secrets of the given keys and files that nothing uses any more."""
+    """Endpoints by name, with the address that they have while one of `servers` runs.
 
-    def __init__(self, database: Database, *, forget: Callable[[Iterable[str]], None]) -> None:
+    `forget` removes the secrets of the given keys and files that nothing uses any more.
+    """
+
+    def __init__(
+        self, database: Database, servers: ServerStore, *, forget: Callable[[Iterable[str]], None]
+    ) -> None:
         self._database = database
+        self._servers = servers
         self._forget = forget
 
     def put(self, endpoint: BatchEndpoint) -> BatchEndpoint:
@@ -69,13 +76,14 @@ class EndpointStore:
             if row is None:
                 known = connection.execute(select(endpoints.c.name)).scalars().all()
                 raise ResourceNotFoundError(kind="endpoint", name=name, known=known)
-        return _entity(row)
+        return _entity(row, self._servers.best())
 
     def list(self) -> list[BatchEndpoint]:
         """Return all endpoints by name."""
         with self._database.read() as connection:
             rows = connection.execute(select(endpoints).order_by(endpoints.c.name)).all()
-        return [_entity(row) for row in rows]
+        server = self._servers.best() if rows else None
+        return [_entity(row, server) for row in rows]
 
     def delete(self, name: str) -> None:
         """Remove the endpoint, its deployments and their secrets; its jobs stay, with the files that they use."""
@@ -131,6 +139,13 @@ def _row(connection: Connection, name: str) -> Row[Any] | None:
     return connection.execute(select(endpoints).where(endpoints.c.name == name)).one_or_none()
 
 
-def _entity(row: Row[Any]) -> BatchEndpoint:
+def _entity(row: Row[Any], server: ServerRecord | None) -> BatchEndpoint:
     entity = BatchEndpoint.from_dict(row.body)
-    return stamped(entity, f"azureml:endpoints/{row.name}", row.created_at, row.modified_at)
+    return stamped(
+        entity,
+        f"azureml:endpoints/{row.name}",
+        row.created_at,
+        row.modified_at,
+        scoring_uri=None if server is None else server.scoring_uri(row.name),
+        openapi_uri=None if server is None else server.openapi_uri,
+    )

@@ -65,8 +65,23 @@ def refuse_twin(
         )
 
 
-def stamped(entity: E, identifier: str, created: float, modified: float) -> E:
-    """Return `entity` with the read-only properties of a stored one."""
+def stamped(
+    entity: E,
+    identifier: str,
+    created: float,
+    modified: float,
+    *,
+    scoring_uri: str | None = None,
+    openapi_uri: str | None = None,
+) -> E:
+    """Return `entity` with the read-only properties of a stored one; addresses are those of a running server."""
     context = CreationContext(created_at=moment(created), last_modified_at=moment(modified))
-    stamp(entity, Origin(id=identifier, provisioning_state="Succeeded", creation_context=context))
+    origin = Origin(
+        id=identifier,
+        provisioning_state="Succeeded",
+        creation_context=context,
+        scoring_uri=scoring_uri,
+        openapi_uri=openapi_uri,
+    )
+    stamp(entity, origin)
     return entity

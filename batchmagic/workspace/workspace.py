@@ -20,6 +20,7 @@ from batchmagic.workspace.job_records import CHILD_SUFFIX
 from batchmagic.workspace.jobs import JobStore
 from batchmagic.workspace.migrations import MIGRATIONS
 from batchmagic.workspace.secret_store import SecretStore
+from batchmagic.workspace.servers import ServerStore
 from batchmagic.workspace.tables import metadata
 from batchmagic.workspace.tokens import TokenStore
 
@@ -46,7 +47,7 @@ class Workspace:
         What its owner should know, such as a disk on which only the slower way works.
     database
         ``workspace.db``.
-    endpoints, deployments, computes, assets, jobs, claims, secrets, tokens
+    endpoints, deployments, computes, assets, jobs, claims, secrets, tokens, servers
         What it holds.
     """
 
@@ -58,7 +59,8 @@ class Workspace:
         self.created = created
         self.warnings = warnings
         self.secrets = SecretStore(root / "secrets")
-        self.endpoints = EndpointStore(database, forget=self._forget)
+        self.servers = ServerStore(root)
+        self.endpoints = EndpointStore(database, self.servers, forget=self._forget)
         self.deployments = DeploymentStore(database, self.secrets, forget=self._forget)
         self.computes = ComputeStore(database)
         self.assets = AssetStore(database, root, self.secrets)
