@@ -64,6 +64,13 @@ def unload_ipython_extension(shell: InteractiveShell) -> None:
     unload(shell)
 
 
+def _jupyter_server_extension_points() -> list[dict[str, Any]]:
+    """Tell Jupyter's servers which extension this is."""
+    from batchmagic.server.app import BatchMagicApp  # noqa: PLC0415 - brings jupyter_server
+
+    return [{"module": "batchmagic.server.app", "app": BatchMagicApp}]
+
+
 def __getattr__(name: str) -> Any:
     home = _HOMES.get(name)
     if home is None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from batchmagic.entities import BatchDeployment, BatchJob, Listing
 from batchmagic.errors import ResourceNotFoundError
@@ -12,6 +12,8 @@ from batchmagic.sdk.job_view import job_of
 from batchmagic.sdk.pollers import LROPoller, finished
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from batchmagic.entities.job_spec import Interpreter
     from batchmagic.sdk.session import Session
 
@@ -79,6 +81,19 @@ class BatchDeploymentOperations:
         self._session.look_after(records)
         jobs = [job_of(ws, record) for record in records]
         return Listing(jobs, kind="job", nothing=f"No jobs of {endpoint} yet.")
+
+
+def changed(entity: BatchDeployment, changes: Mapping[str, Any]) -> BatchDeployment:
+    """Return a stored deployment with other values, by dotted keys too; nothing is written.
+
+    It stays the stored one, so that unchanged code is not read again from where it once was.
+    """
+    from batchmagic.entities import origin_of, stamp  # noqa: PLC0415
+    from batchmagic.entities.overrides import overridden  # noqa: PLC0415
+
+    found = BatchDeployment.from_dict(overridden(entity.to_dict(reveal=True), [changes]))
+    stamp(found, origin_of(entity))
+    return found
 
 
 def _stored_name(session: Session, endpoint: str, name: str) -> str:

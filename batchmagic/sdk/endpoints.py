@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from batchmagic.entities import BatchEndpoint, BatchJob, Listing
@@ -62,6 +63,9 @@ class BatchEndpointOperations:
         experiment_name: str | None = None,
         recursive: bool = False,
         overwrite: bool = False,
+        properties: Mapping[str, str] | None = None,
+        idempotency_key: str | None = None,
+        request: str | None = None,
     ) -> BatchJob:
         """Start scoring the input and return the job, which runs whatever becomes of this process.
 
@@ -79,6 +83,10 @@ class BatchEndpointOperations:
             Whether files of nested folders are scored too.
         overwrite
             Whether an output that exists is replaced.
+        properties
+            Labels of the job, over those that `params_override` has.
+        idempotency_key, request
+            See `batchmagic.workspace.jobs.JobStore.submit`.
 
         Raises
         ------
@@ -100,7 +108,10 @@ class BatchEndpointOperations:
             overwrite=overwrite,
             command=self._session.command,
         )
-        return job_of(ws, submit(ws, prepared))
+        if properties:
+            labels = {**prepared.spec.properties, **properties}
+            prepared = replace(prepared, spec=replace(prepared.spec, properties=labels))
+        return job_of(ws, submit(ws, prepared, idempotency_key=idempotency_key, request=request))
 
     def export(
         self,

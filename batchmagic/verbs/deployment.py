@@ -17,6 +17,7 @@ from batchmagic.entities.listing import Listing
 from batchmagic.entities.overrides import overridden
 from batchmagic.errors import ScriptError, UsageError
 from batchmagic.names import safe_join
+from batchmagic.sdk.deployments import changed as changed_deployment
 from batchmagic.verbs.definitions import (
     assignments,
     definition_text,
@@ -156,7 +157,7 @@ def update(context: Context) -> Outcome:
     endpoint, name = split_target(context.arguments.target)
     ws = context.session.read()
     stored = ws.deployments.get(endpoint, name)
-    changed = _with(stored.entity, assignments(context))
+    changed = changed_deployment(stored.entity, assignments(context))
     record = store(ws, prepare(ws, changed), interpreter=stored.interpreter)
     word = "is" if record.version == stored.version else "is now"
     text = f"{record.endpoint}/{record.name} {word} version {record.version}"
@@ -197,15 +198,6 @@ def _row(record: DeploymentRecord) -> dict[str, Any]:
         "compute": record.entity.compute,
         "mini_batch_size": settings.mini_batch_size,
     }
-
-
-def _with(entity: BatchDeployment, changes: dict[str, Any]) -> BatchDeployment:
-    from batchmagic.entities import origin_of, stamp  # noqa: PLC0415
-
-    changed = BatchDeployment.from_dict(overridden(entity.to_dict(reveal=True), [changes]))
-    # It stays the stored one, so that unchanged code is not read again from where it once was.
-    stamp(changed, origin_of(entity))
-    return changed
 
 
 def _make_default(context: Context, record: DeploymentRecord) -> None:

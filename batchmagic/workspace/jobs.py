@@ -11,7 +11,7 @@ from batchmagic import failpoints
 from batchmagic.entities.progress import Progress
 from batchmagic.entities.status import TERMINAL, JobStatus, sources_of
 from batchmagic.errors import Fenced, ResourceExistsError, StateError
-from batchmagic.workspace import job_events
+from batchmagic.workspace import job_events, job_keys
 from batchmagic.workspace import job_records as rows
 from batchmagic.workspace.claims import ClaimStore
 from batchmagic.workspace.folders import move_away, private_folder, remove_tree
@@ -78,9 +78,9 @@ class JobStore:
             rows.checked_name(spec.name)
         request = request or rows.request_of(spec)
         with self._database.write() as connection:
-            earlier = _by_key(connection, idempotency_key)
+            earlier = job_keys.earlier(connection, idempotency_key, request)
             if earlier is not None:
-                return self._repeated(earlier, request)
+                return self._record(earlier)
             name = self._free_name(connection, spec.name)
             self._prepare(name, secrets or {})
             failpoints.hit("submit.before_row")
@@ -104,6 +104,18 @@ class JobStore:
             job_events.note(connection, rows.find(connection, name), JobStatus.QUEUED)
         failpoints.hit("submit.after_row")
         return self.get(name)
+
+    def submitted(self, idempotency_key: str, request: str) -> JobRecord | None:
+        """Return the job that `submit` stored for this key and request; None if there is none.
+
+        Raises
+        ------
+        ResourceExistsError
+            If the key came before with another request.
+        """
+        with self._database.read() as connection:
+            found = job_keys.earlier(connection, idempotency_key, request)
+            return None if found is None else self._record(found)
 
     def get(self, name: str) -> JobRecord:
         """Return the job.
@@ -129,8 +141,9 @@ class JobStore:
         limit: int | None = None,
         *,
         archived: bool | None = None,
+        before: int | None = None,
     ) -> list[JobRecord]:
-        """Return the jobs to which all that is given applies, newest first."""
+        """Return the jobs to which all that is given applies, newest first; `before` is a `seq`."""
         query = select(jobs).order_by(jobs.c.seq.desc()).limit(limit)
         if endpoint is not None:
             query = query.where(jobs.c.endpoint == endpoint)
@@ -138,6 +151,8 @@ class JobStore:
             query = query.where(jobs.c.deployment == deployment)
         if archived is not None:
             query = query.where(jobs.c.archived == archived)
+        if before is not None:
+            query = query.where(jobs.c.seq < before)
         if statuses is not None:
             query = query.where(jobs.c.status.in_([status.value for status in statuses]))
         return self._all(query)
@@ -363,15 +378,6 @@ class JobStore:
         if taken is not None:
             remove_tree(taken)
 
-    def _repeated(self, earlier: Row[Any], request: str) -> JobRecord:
-        if earlier.request != request:
-            raise ResourceExistsError(
-                f"The idempotency key of job {earlier.name} came again with another request.",
-                target="idempotency_key",
-                hint="Use a new key for a new request.",
-            )
-        return self._record(earlier)
-
     def _all(self, query: Select[Any]) -> builtins.list[JobRecord]:
         with self._database.read() as connection:
             return [self._record(row) for row in connection.execute(query)]
@@ -383,12 +389,6 @@ class JobStore:
 def _columns(spec: JobSpec) -> dict[str, Any]:
     own = ("endpoint", "deployment", "compute", "code_dir", "model_dir")
     return {name: getattr(spec, name) for name in own}
-
-
-def _by_key(connection: Connection, key: str | None) -> Row[Any] | None:
-    if key is None:
-        return None
-    return connection.execute(select(jobs).where(jobs.c.idempotency_key == key)).one_or_none()
 
 
 def _owned(connection: Connection, name: str, claim: Claim | None) -> Row[Any]:

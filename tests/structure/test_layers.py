@@ -30,8 +30,9 @@ MAY_IMPORT = {
     "cli": LEAVES | {"entities", "grammar", "sdk", "twins", "verbs", "workspace"},
     "widgets": LEAVES | {"entities", "sdk", "twins", "workspace"},
     "magics": LEAVES | {"cli", "entities", "grammar", "sdk", "twins", "verbs", "widgets", "workspace"},
+    "server": LEAVES | {"__init__", "entities", "sdk", "twins", "workspace"},
     "demo": LEAVES | {"entities", "sdk", "cli"},
-    "__init__": {"entities", "magics", "sdk"},
+    "__init__": {"entities", "magics", "sdk", "server"},
     "__main__": {"cli"},
     "capacity": set(),
     "disk": {"errors"},
@@ -55,6 +56,7 @@ HEAVY = (
     "ipywidgets",
     "sqlalchemy",
     "tornado",
+    "jupyter_server",
     "pyarrow",
 )
 

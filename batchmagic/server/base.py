@@ -1,0 +1,282 @@
+"""What every handler shares: who asks and what for, strict bodies, one shape of errors, safe headers."""
+
+from __future__ import annotations
+
+import json
+import re
+import secrets
+from http import HTTPStatus
+from typing import TYPE_CHECKING, Any, ClassVar, cast
+
+from jupyter_core.utils import ensure_async
+from jupyter_server.auth.utils import HTTP_METHOD_TO_AUTH_ACTION
+from jupyter_server.base.handlers import JupyterHandler
+from tornado import web
+
+from batchmagic.errors import (
+    BatchMagicError,
+    BodyTooLarge,
+    NotAllowed,
+    NotAuthenticated,
+    TooManyRequests,
+    WrongMediaType,
+)
+from batchmagic.names import check_name
+from batchmagic.server.actions import action_of
+from batchmagic.server.arm import error_json
+from batchmagic.server.identity import Caller
+from batchmagic.server.json_body import MAX_BYTES, read_json
+from batchmagic.server.known_user import TokenUser
+from batchmagic.workspace.tokens import PREFIX
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable
+
+    from tornado.http1connection import HTTP1Connection
+
+    from batchmagic.server.actions import Action
+    from batchmagic.server.service import Service
+
+_BEARER = re.compile(r"(?:bearer|token)\s+(\S+)\s*", re.IGNORECASE)
+_REQUEST_ID = re.compile(r"[-_.a-zA-Z0-9]{1,64}")
+_NAMED = frozenset({"endpoint", "deployment", "compute", "model", "data", "environment", "job"})
+_DRAINED = 256 << 20
+_BODY_SECONDS = 30
+_WRITES = frozenset({"POST", "PUT", "PATCH"})
+
+
+@web.stream_request_body
+class BatchHandler(JupyterHandler):
+    """A handler whose methods are actions; see `batchmagic.server.actions`.
+
+    Attributes
+    ----------
+    caller
+        Who asks, once `prepare` has passed.
+    request_id
+        Of this request; it stands in the answer, in the log and in the audit log.
+    """
+
+    auth_resource = "batchmagic"
+    caller: Caller
+    request_id: str = ""
+    _chunks: list[bytes]
+    _facts: dict[str, Any]
+    _received = 0
+    # Parts of the path that are no names, and are checked where they are used.
+    unchecked: ClassVar[frozenset[str]] = frozenset()
+
+    @property
+    def service(self) -> Service:
+        """What this handler works with."""
+        found: Service = self.settings["batchmagic_service"]
+        return found
+
+    @property
+    def action(self) -> Action | None:
+        """What the request asks for; None if this path knows no such verb."""
+        method = "GET" if self.request.method == "HEAD" else self.request.method or ""
+        return action_of(type(self), method)
+
+    # --- before the method
+
+    async def prepare(self) -> None:  # type: ignore[override]  # Jupyter's argument means pages only
+        """Find out who asks and let pass who may."""
+        self._chunks, self._facts = [], {}
+        given = self.request.headers.get("X-Request-Id", "")
+        self.request_id = given if _REQUEST_ID.fullmatch(given) else secrets.token_hex(8)
+        self.set_header("X-Request-Id", self.request_id)
+        connection = cast("HTTP1Connection", self.request.connection)
+        connection.set_max_body_size(_DRAINED)
+        connection.set_body_timeout(_BODY_SECONDS)
+        try:
+            await self._let_in()
+        except BatchMagicError as error:
+            self.fail(error)
+
+    async def _let_in(self) -> None:
+        action = self.action
+        if action is not None and action.scope is None:
+            return
+        if not self.check_host():
+            raise NotAllowed("The Host header names another machine.", target="Host")
+        self.caller = await self._identify()
+        self._check_origin()
+        await self._ask_authorizer()
+        if action is None:
+            raise web.HTTPError(HTTPStatus.METHOD_NOT_ALLOWED)
+        self._check_caller(action)
+        for kind, name in self.path_kwargs.items():
+            if kind in _NAMED - self.unchecked and name is not None:
+                check_name(kind, name)
+        if action.body:
+            self._check_media()
+
+    async def _identify(self) -> Caller:
+        text = self._bearer()
+        if text is not None and text.startswith(PREFIX):
+            token = await self.service.token(text)
+            if token is None:
+                raise NotAuthenticated
+            caller = Caller.of_token(token)
+            self.current_user = self._jupyter_current_user = TokenUser(username=caller.name)
+            self._token_authenticated = True
+            return caller
+        try:
+            await super().prepare(_redirect_to_login=False)
+        except web.HTTPError as error:
+            if self.current_user is None:
+                raise NotAuthenticated from error
+            raise NotAllowed(error.log_message or "The request is refused.", target="XSRF") from error
+        if not self.current_user or not self.identity_provider.auth_enabled:
+            raise NotAuthenticated
+        return Caller.of_user(self.current_user.username, has_shell=self.service.has_kernels)
+
+    def _bearer(self) -> str | None:
+        found = _BEARER.fullmatch(self.request.headers.get("Authorization", ""))
+        return found[1] if found else None
+
+    def _check_origin(self) -> None:
+        """Refuse pages of other sites, which Jupyter lets through with a token."""
+        origin = self.get_origin()
+        if origin is None or origin.lower() in {
+            f"{scheme}://{self.request.host}".lower() for scheme in ("http", "https")
+        }:
+            return
+        allowed = (self.allow_origin, self.settings.get("batchmagic_public_origin"))
+        pattern = self.allow_origin_pat
+        if origin in allowed or "*" in allowed or (pattern and re.match(pattern, origin)):
+            return
+        raise NotAllowed("Pages of another origin may not send requests here.", target="Origin")
+
+    async def _ask_authorizer(self) -> None:
+        wanted = HTTP_METHOD_TO_AUTH_ACTION.get(self.request.method or "", "write")
+        asked = self.authorizer.is_authorized(self, self.current_user, wanted, self.auth_resource)
+        if not await ensure_async(asked):
+            raise NotAllowed(f"The server's authorizer does not allow {wanted}.", target="authorizer")
+
+    def _check_caller(self, action: Action) -> None:
+        if action.scope is None:
+            return
+        self.caller.check_scope(action.scope, own_jobs=action.own_jobs)
+        endpoint = self.path_kwargs.get("endpoint")
+        if endpoint is not None or not action.any_endpoint:
+            self.caller.check_endpoint(endpoint)
+        if action.scope == "manage" and not self.service.may_manage(self.caller):
+            raise NotAllowed(
+                "This server takes no changes of definitions.",
+                target="scope",
+                hint="Whoever may define code may run anything: `serve --allow-manage` allows it.",
+            )
+
+    def _check_media(self) -> None:
+        headers = self.request.headers
+        kind = headers.get("Content-Type", "").partition(";")[0].strip().lower()
+        empty = headers.get("Content-Length", "0") == "0" and "Transfer-Encoding" not in headers
+        if kind != "application/json" and not kind.endswith("+json") and not empty:
+            raise WrongMediaType(
+                f"Content-Type {kind[:80]!r} is not read here.",
+                target="Content-Type",
+                hint="Send application/json.",
+            )
+        if headers.get("Content-Encoding", "identity").lower() != "identity":
+            raise WrongMediaType(
+                "A packed body is not read here.", target="Content-Encoding", hint="Send it plain."
+            )
+
+    # --- the body
+
+    def data_received(self, chunk: bytes) -> Awaitable[None] | None:
+        """Keep what a body may have; what is beyond that is read and dropped, so that the answer can be read."""
+        self._received += len(chunk)
+        if self._received <= MAX_BYTES and not self._finished:
+            self._chunks.append(chunk)
+        return None
+
+    def body(self) -> dict[str, Any]:
+        """Return the JSON object of the request; without a body an empty one.
+
+        Raises
+        ------
+        BodyTooLarge, RequestError
+            If there is none that can be read.
+        """
+        if self._received > MAX_BYTES:
+            raise _too_large()
+        body = b"".join(self._chunks)
+        return read_json(body) if body.strip() else {}
+
+    # --- after the method
+
+    def audit(self, **facts: Any) -> None:
+        """Note what the request has done, for the audit log."""
+        self._facts.update(facts)
+
+    def on_finish(self) -> None:
+        """Write down what was changed, or tried to be, and by whom."""
+        super().on_finish()
+        action = self.action
+        if action is None or action.scope is None or self.request.method in {"GET", "HEAD"}:
+            return
+        caller = getattr(self, "caller", None)
+        entry = {
+            "request": self.request_id,
+            "caller": caller.name if caller else None,
+            "address": self.request.remote_ip,
+            "method": self.request.method,
+            "path": self.request.path,
+            "status": self.get_status(),
+            **self._facts,
+        }
+        self.service.write_audit(entry)
+
+    # --- answers
+
+    def answer(self, value: Any, status: int = HTTPStatus.OK) -> None:
+        """Send a JSON value."""
+        self.set_status(status)
+        self.set_header("Content-Type", "application/json; charset=utf-8")
+        self.finish(json.dumps(value, default=str, ensure_ascii=False, allow_nan=False))
+
+    def fail(self, error: BatchMagicError) -> None:
+        """Send what went wrong."""
+        self.clear()
+        self.set_header("X-Request-Id", self.request_id)
+        if isinstance(error, NotAuthenticated):
+            self.set_header("WWW-Authenticate", 'Bearer realm="batchmagic"')
+        if isinstance(error, TooManyRequests):
+            self.set_header("Retry-After", str(error.retry_after))
+        self.answer(error_json(error, request_id=self.request_id, root=self.service.place), error.status)
+
+    def write_error(self, status_code: int, **kwargs: Any) -> None:
+        """Send what Tornado raises in the shape of all errors; what was unexpected is told in the log only."""
+        del kwargs
+        status = HTTPStatus(status_code)
+        code = status.phrase.lower().replace(" ", "_")
+        message = (
+            f"Something went wrong here; the server's log tells what, under {self.request_id}."
+            if status >= HTTPStatus.INTERNAL_SERVER_ERROR
+            else f"{status.phrase}: {self.request.method} of this address."
+        )
+        error = BatchMagicError(message)
+        body = error_json(error, request_id=self.request_id, root=self.service.place)
+        body["error"]["code"] = code
+        self.answer(body, status_code)
+
+    def set_default_headers(self) -> None:
+        """Let no browser run, frame, sniff or keep what is sent."""
+        super().set_default_headers()
+        self.set_header("Content-Security-Policy", "default-src 'none'; frame-ancestors 'none'; sandbox")
+        self.set_header("X-Content-Type-Options", "nosniff")
+        self.set_header("Referrer-Policy", "no-referrer")
+        self.set_header("Cache-Control", "no-store")
+        self.clear_header("Server")
+
+    def set_cors_headers(self) -> None:
+        """Send what the server is configured to; nothing of our own, whoever asks."""
+        if self.allow_origin or self.allow_origin_pat:
+            super().set_cors_headers()
+
+
+def _too_large() -> BodyTooLarge:
+    return BodyTooLarge(f"The body has more than {MAX_BYTES} bytes.", target="body", hint="Send less.")

@@ -1,0 +1,143 @@
+"""What handlers work with: the workspace behind the sdk, off the event loop."""
+
+from __future__ import annotations
+
+import asyncio
+import contextvars
+import functools
+import logging
+from concurrent.futures import ThreadPoolExecutor
+from typing import TYPE_CHECKING, ParamSpec, TypeVar
+
+from batchmagic.errors import DiskError, TooManyRequests
+from batchmagic.sdk.client import MLClient
+from batchmagic.workspace.audit import AuditLog
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+    from pathlib import Path
+
+    from batchmagic.server.identity import Caller
+    from batchmagic.workspace import Workspace
+    from batchmagic.workspace.tokens import Token
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+log = logging.getLogger("batchmagic.server")
+
+_THREADS = 16
+_WAITING = 256
+_AGAIN = 2
+
+
+class Service:
+    """One server's workspace, and what its callers may do there.
+
+    Parameters
+    ----------
+    workspace
+        Its folder, which need not exist yet.
+    roots, output_roots
+        Folders that callers may name as inputs and in definitions, and as outputs.
+    prefixes
+        URLs that callers may name, and the folder that stands for each.
+    allow_manage
+        Whether callers may change definitions.
+    has_kernels
+        Whether people with Jupyter's own credentials can run what they like anyway.
+    max_queued
+        Jobs that may wait at once; above it an invoke is refused.
+    """
+
+    def __init__(
+        self,
+        workspace: Path,
+        *,
+        roots: Sequence[Path] = (),
+        output_roots: Sequence[Path] = (),
+        prefixes: Mapping[str, Path] | None = None,
+        allow_manage: bool = False,
+        has_kernels: bool = False,
+        max_queued: int = 1000,
+    ) -> None:
+        self.client = MLClient(workspace)
+        self.place = workspace
+        self.roots, self.output_roots = tuple(roots), tuple(output_roots)
+        self.prefixes = dict(prefixes or {})
+        self.allow_manage = allow_manage
+        self.has_kernels = has_kernels
+        self.max_queued = max_queued
+        self._pool = ThreadPoolExecutor(_THREADS, thread_name_prefix="batchmagic-server")
+        self.audit_log = AuditLog(workspace)
+        self._under_way = 0
+
+    async def call(self, function: Callable[P, R], *args: P.args, **values: P.kwargs) -> R:
+        """Return what the function returns, which runs in a thread: it may wait for disks and locks.
+
+        Raises
+        ------
+        TooManyRequests
+            If very much waits already.
+        """
+        if self._under_way >= _WAITING:
+            raise TooManyRequests(f"{_WAITING} requests are under way.", retry_after=_AGAIN)
+        self._under_way += 1
+        try:
+            context = contextvars.copy_context()
+            work = functools.partial(context.run, function, *args, **values)
+            return await asyncio.get_running_loop().run_in_executor(self._pool, work)
+        finally:
+            self._under_way -= 1
+
+    def workspace(self) -> Workspace:
+        """Return the workspace.
+
+        Raises
+        ------
+        ResourceNotFoundError
+            If there is none yet.
+        """
+        return self.client.session.read()
+
+    async def token(self, text: str) -> Token | None:
+        """Return the valid token of this text, whose use is noted soon."""
+        ws = await self.call(self.client.session.peek)
+        token = await self.call(ws.tokens.find, text) if ws else None
+        if ws and token:
+            # Nobody waits for that: it takes the store's lock.
+            self._pool.submit(ws.tokens.touch, token)
+        return token
+
+    def write_audit(self, entry: Mapping[str, object]) -> None:
+        """Write an entry of the audit log soon."""
+        self._pool.submit(self._audit, entry)
+
+    def _audit(self, entry: Mapping[str, object]) -> None:
+        if self.client.session.peek() is None:
+            return  # there is nothing yet that could have been changed
+        try:
+            self.audit_log.write(entry)
+        except DiskError as error:
+            log.critical("the audit log cannot be written: %s; %s", error, dict(entry))
+
+    def look(self) -> None:
+        """Read the workspace, if there is one.
+
+        Raises
+        ------
+        BatchMagicError
+            If it cannot be used.
+        """
+        ws = self.client.session.peek()
+        if ws is not None:
+            ws.computes.list()
+
+    def may_manage(self, caller: Caller) -> bool:
+        """Return whether this caller may change definitions here."""
+        return "manage" in caller.scopes and (self.allow_manage or caller.has_shell)
+
+    def close(self) -> None:
+        """Wait for what is under way and close the workspace."""
+        self._pool.shutdown(wait=True, cancel_futures=True)
+        self.client.session.close()
