@@ -36,6 +36,8 @@ class JobSpec:
         Local path of the file or folder: absolute, or relative to the workspace if it lies in there.
     input_reference
         The input as the user named it, without credentials.
+    input_within
+        The folder, like `input_path`, that neither the input nor a link in it may lead out of; None: they may.
     output_path
         Folder of the output, absolute or relative as `input_path`; None: ``outputs/score`` in the job's folder.
     model_dir
@@ -65,6 +67,7 @@ class JobSpec:
     input_type: str
     input_reference: str
     recursive: bool = False
+    input_within: str | None = None
     output_path: str | None = None
     overwrite: bool = False
     model_name: str | None = None

@@ -155,7 +155,10 @@ def without_credentials(text: str) -> str:
     """Return a URI without user, password and query (which may hold a signature); other text as it is."""
     if "://" not in text:
         return text
-    parts = urlsplit(text)
+    try:
+        parts = urlsplit(text)
+    except ValueError:
+        return f"{text.partition('://')[0]}://***"
     host = parts.netloc.rpartition("@")[2]
     # In wasbs://container@account the part before the @ is the container.
     if parts.scheme in {"wasb", "wasbs", "abfs", "abfss", "adl"}:
@@ -233,12 +236,22 @@ def _checked(text: str, values: dict[str, str | None]) -> Reference:
 
 def _plain(text: str, bare: str) -> Reference:
     if text.lower().startswith("file:/"):
-        return Reference(kind="path", text=text, path=unquote(urlsplit(text).path))
+        return Reference(kind="path", text=text, path=_decoded(text))
     if _URI.match(text):
         return Reference(kind="uri", text=text)
     is_path = "/" in text or "\\" in text or text.startswith("~") or PureWindowsPath(text).drive
     named = None if is_path else _named_plainly(text, bare)
     return named or Reference(kind="path", text=text, path=text)
+
+
+def _decoded(uri: str) -> str:
+    try:
+        path = unquote(urlsplit(uri).path)
+    except ValueError:
+        raise _wrong(uri, "is no address of a file") from None
+    if "\0" in path:
+        raise _wrong(uri, "is no address of a file")
+    return path
 
 
 def _named_plainly(text: str, bare: str) -> Reference | None:

@@ -163,6 +163,7 @@ class Driver:
             source,
             mini_batch_size=spec.settings.mini_batch_size,
             recursive=spec.recursive,
+            within=None if spec.input_within is None else self._workspace.root.resolve() / spec.input_within,
             meanwhile=self._check_cancel,
             own=reporter.own,
             begun=begun,

@@ -37,7 +37,13 @@ _GONE = "it is gone, though the job has begun"
 _FEW = 1000
 
 
-def list_files(root: Path, *, recursive: bool, meanwhile: Callable[[], None] = lambda: None) -> list[str]:
+def list_files(
+    root: Path,
+    *,
+    recursive: bool,
+    within: Path | None = None,
+    meanwhile: Callable[[], None] = lambda: None,
+) -> list[str]:
     """Return the files of an input, relative to `root`, sorted.
 
     Parameters
@@ -46,19 +52,24 @@ def list_files(root: Path, *, recursive: bool, meanwhile: Callable[[], None] = l
         A folder, or one file (which is then the only entry).
     recursive
         Whether to enter folders. Links to folders are not entered: they may lead in a circle.
+    within
+        A folder, named without links, that neither `root` nor a link in it may lead out of; None: they may.
     meanwhile
         Called after each thousand files; what it raises ends the listing.
 
     Raises
     ------
     InputError
-        If `root` does not exist or cannot be read.
+        If `root` does not exist or cannot be read, or something in it leads out of `within`.
     """
     try:
+        _check_stays(root, within)
         if root.is_file():
             return [root.name]
         found = []
-        for name in _walk(root, "", recursive=recursive):
+        for name, is_link in _walk(root, "", recursive=recursive):
+            if is_link:
+                _check_stays(root / name, within)
             found.append(name)
             if not len(found) % _FEW:
                 meanwhile()
@@ -70,14 +81,25 @@ def list_files(root: Path, *, recursive: bool, meanwhile: Callable[[], None] = l
     return sorted(found, key=os.fsencode)
 
 
-def _walk(folder: Path, prefix: str, *, recursive: bool) -> Iterator[str]:
+def _check_stays(path: Path, within: Path | None) -> None:
+    # `within` is not resolved: a folder above it may have become a link since the job was started.
+    if within is not None and not path.resolve().is_relative_to(within):
+        raise InputError(
+            f"{path.name!r} in the input is a link that leads out of it.",
+            target="input",
+            hint="Put the file itself there: who started this job may read nothing else.",
+        )
+
+
+def _walk(folder: Path, prefix: str, *, recursive: bool) -> Iterator[tuple[str, bool]]:
+    """Yield the name of each file, and whether it is a link."""
     with os.scandir(folder) as entries:
         for entry in entries:
             if entry.is_dir():
                 if recursive and not entry.is_symlink():
                     yield from _walk(folder / entry.name, f"{prefix}{entry.name}/", recursive=True)
             else:
-                yield prefix + entry.name
+                yield prefix + entry.name, entry.is_symlink()
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -107,6 +129,7 @@ class Plan:
         *,
         mini_batch_size: int,
         recursive: bool,
+        within: Path | None = None,
         meanwhile: Callable[[], None] = lambda: None,
         own: OwnFiles | None = None,
         begun: bool = False,
@@ -118,6 +141,8 @@ class Plan:
 
         Parameters
         ----------
+        within
+            See `list_files`.
         meanwhile
             Called now and then; what it raises leaves the job without a plan.
         own
@@ -134,7 +159,7 @@ class Plan:
         """
         folder = job_folder / _FOLDER
         if not begun and not cls.is_made(job_folder):
-            files = list_files(source, recursive=recursive, meanwhile=meanwhile)
+            files = list_files(source, recursive=recursive, within=within, meanwhile=meanwhile)
             if not files:
                 hint = "" if recursive else "Files in nested folders are read with --recursive."
                 raise InputError(f"The input {str(source)!r} has no files.", target="input", hint=hint)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -13,6 +13,7 @@ from batchmagic.entities import Data, Input
 from batchmagic.entities.references import Reference, described, parse_reference, without_credentials
 from batchmagic.entities.transfer import LITERALS
 from batchmagic.errors import InputError, ResourceNotFoundError, ValidationException
+from batchmagic.sdk.access import Access, refused
 from batchmagic.sdk.places import datastore_path, job_output_path
 
 if TYPE_CHECKING:
@@ -31,11 +32,24 @@ class ResolvedInput:
     ----------
     reference
         As the user named it, without credentials.
+    within
+        The folder that links in it must not leave; None: they may lead anywhere.
     """
 
     path: Path
     type: str
     reference: str
+    within: Path | None = None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class _Found:
+    """Where a reference leads; `type` is that of a data asset."""
+
+    path: Path
+    reference: str
+    type: str | None = None
+    within: Path | None = None
 
 
 def choose_input(single: Any, several: Mapping[str, Any] | None) -> Input:
@@ -75,18 +89,24 @@ def _as_input(given: Any) -> Input:
     )
 
 
-def resolve_input(ws: Workspace, given: Input, *, recursive: bool, bare: Bare = "path") -> ResolvedInput:
+def resolve_input(
+    ws: Workspace, given: Input, *, recursive: bool, bare: Bare = "path", access: Access | None = None
+) -> ResolvedInput:
     """Return where the input is.
 
     Parameters
     ----------
     bare
         What a lone word is: a path as in Azure's SDK, or an asset as on the command line.
+    access
+        The limits of the caller; None: there are none.
 
     Raises
     ------
     InputError
         If it does not exist, is of another type than it says, or has no file.
+    NotDeclared
+        If the caller has not been given it.
     """
     if given.type in LITERALS:
         raise InputError(
@@ -99,38 +119,61 @@ def resolve_input(ws: Workspace, given: Input, *, recursive: bool, bare: Bare = 
             "The input has no path.", target="input.path", hint='Pass Input(type="uri_folder", path=…).'
         )
     text = str(given.path)
-    path, declared = _locate(ws, parse_reference(text, bare=bare))
+    access = access or Access.free()
+    found = _within_limits(ws, text, access) if access.is_limited else _anywhere(ws, text, bare)
     explicit = given.type if "type" in given.model_fields_set else None
-    kind = _check_type(path, text, explicit or declared)
-    _check_files(path, text, recursive=recursive)
-    return ResolvedInput(path=path, type=kind, reference=without_credentials(text))
+    _refuse_workspace(ws, found, text, recursive=recursive)
+    kind = _check_type(found, explicit or found.type)
+    _check_files(found.path, found.reference, recursive=recursive)
+    return ResolvedInput(path=found.path, type=kind, reference=found.reference, within=found.within)
 
 
-def _locate(ws: Workspace, reference: Reference) -> tuple[Path, str | None]:
-    """Return the path, and the type that an asset says it has."""
+def _anywhere(ws: Workspace, text: str, bare: Bare) -> _Found:
+    reference = parse_reference(text, bare=bare)
+    if reference.kind == "asset":
+        return _asset(ws, reference, Access.free())
+    if reference.kind == "path":
+        # Absolute but not resolved: the names that the script sees are those that the user wrote.
+        path = Path(os.path.abspath(Path(reference.path or "").expanduser()))  # noqa: PTH100
+        return _Found(path=path, reference=without_credentials(text))
+    return _named(ws, reference, Access.free())
+
+
+def _within_limits(ws: Workspace, text: str, access: Access) -> _Found:
+    """Return what a caller from outside has been given; a lone word, and whatever is not understood, is a path."""
+    if not text.isprintable():
+        raise refused(text, "input")
+    if access.mapped(text) is None:
+        reference = parse_reference(text, bare="path")
+        if reference.kind == "asset":
+            return _asset(ws, reference, access)
+        if reference.kind not in {"path", "uri"}:
+            return _named(ws, reference, access)
+    place = access.input(text, ws.root)
+    return _Found(path=place.path, reference=place.reference, within=place.within)
+
+
+def _named(ws: Workspace, reference: Reference, access: Access) -> _Found:
+    """Return what a datastore or a job has under a name."""
+    shown = without_credentials(reference.text)
     match reference.kind:
-        case "path":
-            return _here(reference.path or ""), None
-        case "asset":
-            return _asset(ws, reference)
         case "datastore":
-            return datastore_path(ws, reference), None
+            path = base = datastore_path(ws, reference)
         case "job":
-            return job_output_path(ws, reference), None
+            path = base = job_output_path(ws, reference, access)
         case _:
             raise InputError(
-                f"The input {without_credentials(reference.text)!r} {described(reference)}.",
+                f"The input {shown!r} {described(reference)}.",
                 target="input",
                 hint="Copy it to a folder first and pass that.",
             )
+    if not access.is_limited:
+        return _Found(path=path, reference=shown)
+    base = base.resolve()
+    return _Found(path=base, reference=shown, within=base if base.is_dir() else base.parent)
 
 
-def _here(text: str) -> Path:
-    # Absolute but not resolved: the names that the script sees are those that the user wrote.
-    return Path(os.path.abspath(Path(text).expanduser()))  # noqa: PTH100
-
-
-def _asset(ws: Workspace, reference: Reference) -> tuple[Path, str | None]:
+def _asset(ws: Workspace, reference: Reference, access: Access) -> _Found:
     if reference.registry is not None or reference.asset_type not in {None, "data"}:
         raise InputError(
             f"The input {reference.text!r} {described(reference)}.",
@@ -141,24 +184,51 @@ def _asset(ws: Workspace, reference: Reference) -> tuple[Path, str | None]:
     try:
         data = ws.assets.record("data", name, version=reference.version, label=reference.label)
     except ResourceNotFoundError as error:
-        if Path(name).exists():
-            raise ResourceNotFoundError(
-                error.message, kind="data", hint=f"For the path of that name write './{name}'."
-            ) from error
-        raise
+        raise _unknown_data(error, name, access) from error
     path = str(data.body["path"])
     inner = parse_reference(path, bare="path")
     if inner.kind == "asset":
         raise InputError(f"The data asset {name!r} refers to another asset, {path!r}.", target="input")
-    return _locate(ws, inner)[0], data.type
+    found = _of_data(ws, path, inner, access)
+    return replace(found, type=data.type, reference=without_credentials(reference.text))
 
 
-def _check_type(path: Path, text: str, kind: str | None) -> str:
-    shown = without_credentials(text)
-    if not path.exists():
+def _of_data(ws: Workspace, path: str, inner: Reference, access: Access) -> _Found:
+    """Return where registered data is: whoever registered it has given it to every caller."""
+    if inner.kind == "path" and access.is_limited:
+        place = Path(inner.path or "").resolve()
+        return _Found(path=place, reference=path, within=place if place.is_dir() else place.parent)
+    if access.is_limited and access.mapped(path) is not None:
+        return _within_limits(ws, path, access)
+    return (
+        _anywhere(ws, path, "path")
+        if inner.kind == "path"
+        else _named(ws, inner, replace(access, endpoint=None))
+    )
+
+
+def _unknown_data(error: ResourceNotFoundError, name: str, access: Access) -> ResourceNotFoundError:
+    if access.endpoint is not None:
+        # What else is registered is none of this caller's business.
+        return ResourceNotFoundError(error.message, kind="data", hint="Check its name and version.")
+    if not access.is_limited and Path(name).exists():
+        hint = f"For the path of that name write './{name}'."
+        return ResourceNotFoundError(error.message, kind="data", hint=hint)
+    return error
+
+
+def _refuse_workspace(ws: Workspace, found: _Found, text: str, *, recursive: bool) -> None:
+    if found.within is not None and recursive and ws.root.resolve().is_relative_to(found.path):
+        raise refused(text, "input")
+
+
+def _check_type(found: _Found, kind: str | None) -> str:
+    path, shown = found.path, found.reference
+    if not _exists(path):
         what = "file" if kind == AssetTypes.URI_FILE else "folder" if kind else "file or folder"
-        seen = "" if str(path) == text else f" ({path})"
-        raise InputError(f"There is no {what} {shown!r}{seen}.", target="input", hint=_neighbour(path))
+        seen = "" if str(path) == shown or found.within else f" ({path})"
+        hint = "" if found.within else _neighbour(path)
+        raise InputError(f"There is no {what} {shown!r}{seen}.", target="input", hint=hint)
     actual = AssetTypes.URI_FOLDER if path.is_dir() else AssetTypes.URI_FILE
     if kind is not None and kind not in _TYPES:
         raise InputError(
@@ -172,6 +242,13 @@ def _check_type(path: Path, text: str, kind: str | None) -> str:
             hint=f"Use type={str(actual)!r}.",
         )
     return str(actual)
+
+
+def _exists(path: Path) -> bool:
+    try:
+        return path.exists()
+    except OSError:  # a name that is too long for any file
+        return False
 
 
 def _neighbour(path: Path) -> str:

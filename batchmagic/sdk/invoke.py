@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
@@ -10,12 +11,14 @@ from batchmagic.entities.job_spec import JobSpec
 from batchmagic.entities.status import JobStatus
 from batchmagic.errors import (
     InterpreterMissing,
+    NotAllowed,
     OutputExists,
     ResourceExistsError,
     ResourceNotFoundError,
     UsageError,
     ValidationException,
 )
+from batchmagic.sdk.access import Access
 from batchmagic.sdk.inputs import Bare, choose_input, resolve_input
 from batchmagic.sdk.outputs import check_output, resolve_output
 from batchmagic.sdk.overrides import Overrides, take_apart
@@ -35,6 +38,8 @@ if TYPE_CHECKING:
 
 DEFAULT_COMPUTE = "local"
 _RESERVED = "last"
+# A caller who may start jobs may not thereby run code of their own.
+_LOADS_CODE = re.compile(r"PATH$|PYTHON|LD_|DYLD_", re.IGNORECASE)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -66,6 +71,7 @@ def prepare(
     overwrite: bool = False,
     bare: Bare = "path",
     command: str = "batchmagic",
+    access: Access | None = None,
 ) -> PreparedJob:
     """Return the job that this invoke means, with everything frozen; nothing is written.
 
@@ -75,19 +81,31 @@ def prepare(
         What a lone word as the input is: a path as in Azure's SDK, or an asset as on the command line.
     command
         What the reader types before the verbs, for hints.
+    access
+        The limits of the caller; None: there are none.
 
     Raises
     ------
     UsageError
         Of the kind that fits.
+    NotDeclared
+        If the input or output is none that the caller has been given.
     """
+    access = access or Access.free()
+    if not access.knows(endpoint_name):
+        raise NotAllowed(f"These credentials are not for the endpoint {endpoint_name!r}.", target="endpoint")
     record = choose_deployment(ws, endpoint_name, deployment_name, command=command)
     overrides = take_apart(params_override)
     other = overrides.other
     compute = ws.computes.get(_compute_name(other.get("compute") or record.entity.compute))
     output = resolve_output(
-        ws, outputs or other.get("outputs"), store=other.get("datastore"), folder=other.get("output_folder")
+        ws,
+        outputs or other.get("outputs"),
+        store=other.get("datastore"),
+        folder=other.get("output_folder"),
+        access=access,
     )
+    check_variables(record, overrides.settings.get("environment_variables") or {}, access)
     changed = dict(overrides.settings)
     if output.file_name is not None:
         changed.setdefault("output_file_name", output.file_name)
@@ -97,7 +115,7 @@ def prepare(
     _check_interpreter(record)
     several = inputs or other.get("inputs")
     given = choose_input(other.get("input") if input is None and not several else input, several)
-    source = resolve_input(ws, given, recursive=recursive, bare=bare)
+    source = resolve_input(ws, given, recursive=recursive, bare=bare, access=access)
     check_output(output.folder, settings, overwrite=overwrite, source=source.path, recursive=recursive)
     check_rival(ws, output.folder, settings)
     store = choose_store(ws.root)
@@ -112,6 +130,7 @@ def prepare(
         input_path=from_root(ws.root, source.path),
         input_type=source.type,
         input_reference=source.reference,
+        input_within=None if source.within is None else from_root(ws.root, source.within),
         recursive=recursive,
         output_path=None if output.folder is None else from_root(ws.root, output.folder),
         overwrite=overwrite,
@@ -209,6 +228,25 @@ def check_predict_per(settings: Settings, *, has_script: bool) -> None:
             reason="is for MLflow models without a scoring script",
             hint="A script decides itself what it predicts at once: run(mini_batch) gets mini_batch_size files.",
         )
+
+
+def check_variables(record: DeploymentRecord, given: Mapping[str, Any], access: Access) -> None:
+    """Pass when the caller may give scoring processes these environment variables.
+
+    Raises
+    ------
+    NotAllowed
+        If the caller has limits, and the deployment has no such variable, or it decides which code is loaded.
+    """
+    if not access.is_limited:
+        return
+    for name in given:
+        if name not in record.variables or _LOADS_CODE.match(name):
+            raise NotAllowed(
+                f"environment_variables.{name} cannot be set by a caller.",
+                target=f"environment_variables.{name}",
+                hint="A caller may change variables that the deployment itself has, and none that chooses code.",
+            )
 
 
 def _compute_name(given: Any) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -12,10 +13,12 @@ from batchmagic.constants import AssetTypes, BatchDeploymentOutputAction
 from batchmagic.entities import Output
 from batchmagic.entities.references import described, parse_reference, without_credentials
 from batchmagic.errors import OutputExists, ValidationException
+from batchmagic.sdk.access import Access, refused
 from batchmagic.sdk.places import datastore_path
 from batchmagic.workspace.datastores import store_path
 
 if TYPE_CHECKING:
+    from batchmagic.entities.references import Reference
     from batchmagic.entities.settings import Settings
     from batchmagic.workspace import Workspace
 
@@ -37,7 +40,12 @@ class ResolvedOutput:
 
 
 def resolve_output(
-    ws: Workspace, outputs: Mapping[str, Any] | None, *, store: str | None = None, folder: str | None = None
+    ws: Workspace,
+    outputs: Mapping[str, Any] | None,
+    *,
+    store: str | None = None,
+    folder: str | None = None,
+    access: Access | None = None,
 ) -> ResolvedOutput:
     """Return where the output goes.
 
@@ -47,11 +55,15 @@ def resolve_output(
         At most one; its key means nothing, as in Azure.
     store, folder
         The older form: a datastore and a path in it.
+    access
+        The limits of the caller; None: there are none.
 
     Raises
     ------
     ValidationException
         If there is more than one, or its place is not on this machine.
+    NotDeclared
+        If the caller has not been given it.
     """
     given = dict(outputs or {})
     if len(given) > 1:
@@ -62,7 +74,7 @@ def resolve_output(
             hint="Keep one.",
         )
     for value in given.values():
-        return _of(ws, _as_output(value))
+        return _of(ws, _as_output(value), access or Access.free())
     if store is not None or folder is not None:
         name = (store or "workspaceblobstore").removeprefix("azureml:").rstrip("/").rpartition("/")[2]
         return ResolvedOutput(folder=store_path(ws.root, name, folder))
@@ -79,26 +91,43 @@ def _as_output(given: Any) -> Output:
     return Output(path=getattr(given, "path", None), type=getattr(given, "type", None) or AssetTypes.URI_FILE)
 
 
-def _of(ws: Workspace, output: Output) -> ResolvedOutput:
+def _of(ws: Workspace, output: Output, access: Access) -> ResolvedOutput:
     if output.path is None:
         return ResolvedOutput()
     text = str(output.path)
-    reference = parse_reference(text, bare="path")
-    if reference.kind == "path":
-        path = Path(os.path.abspath(Path(reference.path or "").expanduser()))  # noqa: PTH100
-    elif reference.kind == "datastore":
-        path = datastore_path(ws, reference)
-    else:
-        raise ValidationException(
-            field="outputs",
-            value=without_credentials(text),
-            reason=described(reference),
-            hint="Use a local path, or azureml://datastores/workspaceblobstore/paths/….",
-        )
+    path = _within_limits(ws, text, access) if access.is_limited else _anywhere(ws, text)
     # Azure wants uri_file even where a folder is meant, so the look of the path decides.
-    is_folder = text.endswith("/") or path.is_dir() or not path.suffix
+    is_folder = text.partition("?")[0].endswith("/") or os.path.isdir(path) or not path.suffix  # noqa: PTH112 - also of a name that is too long
     return (
         ResolvedOutput(folder=path) if is_folder else ResolvedOutput(folder=path.parent, file_name=path.name)
+    )
+
+
+def _anywhere(ws: Workspace, text: str) -> Path:
+    reference = parse_reference(text, bare="path")
+    if reference.kind == "path":
+        return Path(os.path.abspath(Path(reference.path or "").expanduser()))  # noqa: PTH100
+    return _named(ws, reference)
+
+
+def _within_limits(ws: Workspace, text: str, access: Access) -> Path:
+    if not text.isprintable():
+        raise refused(text, "output")
+    if access.mapped(text) is None:
+        reference = parse_reference(text, bare="path")
+        if reference.kind not in {"path", "uri"}:
+            return _named(ws, reference).resolve()
+    return access.output(text, ws.root).path
+
+
+def _named(ws: Workspace, reference: Reference) -> Path:
+    if reference.kind == "datastore":
+        return datastore_path(ws, reference)
+    raise ValidationException(
+        field="outputs",
+        value=without_credentials(reference.text),
+        reason=described(reference),
+        hint="Use a local path, or azureml://datastores/workspaceblobstore/paths/….",
     )
 
 
@@ -121,6 +150,7 @@ def check_output(
     """
     if folder is None:
         return
+    _check_length(folder, settings.output_file_name)
     existing = next(p for p in (folder, *folder.parents) if os.path.lexists(p))
     if not existing.exists():
         raise ValidationException(
@@ -145,6 +175,14 @@ def check_output(
     # A link that leads nowhere is there too.
     if os.path.lexists(path) and not overwrite:
         raise OutputExists(path=str(path))
+
+
+def _check_length(folder: Path, name: str) -> None:
+    try:
+        os.lstat(folder / name)
+    except OSError as error:
+        if error.errno == errno.ENAMETOOLONG:
+            raise ValidationException(field="output", value=str(folder), reason="is too long") from None
 
 
 def _refuse_input(folder: Path, source: Path, *, recursive: bool) -> None:
