@@ -22,7 +22,7 @@ from batchmagic.widgets.view import PANE_SECONDS, View, over, tell, trouble
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from batchmagic.widgets.watch import Watch
+    from batchmagic.sdk.watch import Watch
 
 _PROGRESS, _ERRORS, _RESULT, _LOGS, _DEFINITION = range(5)
 

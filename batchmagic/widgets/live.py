@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from batchmagic.sdk.watch import Watch
 from batchmagic.widgets.job_view import JobView
 from batchmagic.widgets.pulse import PULSE
 from batchmagic.widgets.table_view import TableView
-from batchmagic.widgets.watch import Watch
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -19,7 +19,7 @@ from batchmagic.words import counted
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from batchmagic.widgets.watch import Watch
+    from batchmagic.sdk.watch import Watch
     from batchmagic.workspace.job_records import JobRecord
     from batchmagic.workspace.ledger_errors import ErrorGroup
 

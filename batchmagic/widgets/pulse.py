@@ -10,8 +10,8 @@ from batchmagic.widgets.budget import Budget
 
 if TYPE_CHECKING:
     from batchmagic.sdk.session import Session
+    from batchmagic.sdk.watch import Watch
     from batchmagic.widgets.view import View
-    from batchmagic.widgets.watch import Watch
 
 _BEAT, _SOONEST = 0.2, 0.02
 _WAKE_SECONDS = 5.0

@@ -20,7 +20,7 @@ from batchmagic.words import clock, counted, left_text, rate_text
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from batchmagic.widgets.watch import Watch
+    from batchmagic.sdk.watch import Watch
 
 _ALL = "all jobs"
 _MOST = 50

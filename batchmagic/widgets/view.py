@@ -19,8 +19,8 @@ if TYPE_CHECKING:
 
     from ipywidgets import Widget
 
+    from batchmagic.sdk.watch import Watch
     from batchmagic.widgets.budget import Budget
-    from batchmagic.widgets.watch import Watch
 
 MAIN_SECONDS, PANE_SECONDS, TWIN_SECONDS = 0.5, 1.0, 10.0
 _LOOK_SECONDS = 0.4

@@ -161,7 +161,7 @@ def test_a_defect_of_a_view_is_told_in_it(bench, kernel):
     view, second = kernel.show(name), kernel.show(stays)
     # A unit of the view is broken from inside: no state of the store does that.
     kernel.run(
-        "from batchmagic.widgets import watch\n"
+        "from batchmagic.sdk import watch\n"
         f"broken = next(v for v in PULSE._views if v.watches[0].record.name == {name!r})\n"
         "def fail(now): raise ZeroDivisionError('a defect')\n"
         "broken.look = fail"

@@ -9,7 +9,7 @@ import pytest
 
 from batchmagic.entities.progress import Progress
 from batchmagic.sdk.pace import Meter
-from batchmagic.widgets.steady import Steady
+from batchmagic.sdk.steady import Steady
 from batchmagic.words import left_text
 
 

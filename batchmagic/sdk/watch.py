@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from batchmagic.errors import ResourceNotFoundError
 from batchmagic.sdk.job_document import job_document
 from batchmagic.sdk.pace import Meter, Pace
-from batchmagic.widgets.steady import Steady
+from batchmagic.sdk.steady import Steady
 
 if TYPE_CHECKING:
     from batchmagic.sdk.session import Session
