@@ -13,7 +13,7 @@ import batchmagic
 
 PACKAGE = Path(batchmagic.__file__).parent
 LEAVES = {
-    "capacity", "constants", "disk", "errors", "failpoints", "failure_lines", "names", "orphans", "processes", "redaction",
+    "capacity", "certificates", "constants", "disk", "errors", "failpoints", "failure_lines", "names", "orphans", "processes", "redaction",
     "surroundings", "words",
 }  # fmt: skip
 MAY_IMPORT = {
@@ -30,10 +30,12 @@ MAY_IMPORT = {
     "cli": LEAVES | {"entities", "grammar", "sdk", "twins", "verbs", "workspace"},
     "widgets": LEAVES | {"entities", "sdk", "twins", "workspace"},
     "magics": LEAVES | {"cli", "entities", "grammar", "sdk", "twins", "verbs", "widgets", "workspace"},
+    "server": LEAVES | {"entities", "sdk", "workspace"},
     "demo": LEAVES | {"entities", "sdk", "cli"},
     "__init__": {"entities", "magics", "sdk"},
     "__main__": {"cli"},
     "capacity": set(),
+    "certificates": set(),
     "disk": {"errors"},
     "errors": {"failure_lines", "words"},
     "failure_lines": set(),

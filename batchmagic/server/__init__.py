@@ -1,0 +1,1 @@
+"""The endpoints over HTTPS: a Jupyter server extension, which also runs alone."""
