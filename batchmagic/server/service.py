@@ -10,6 +10,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, ParamSpec, TypeVar
 
 from batchmagic.errors import DiskError, TooManyRequests
+from batchmagic.sdk.access import Access
 from batchmagic.sdk.client import MLClient
 from batchmagic.workspace.audit import AuditLog
 
@@ -108,6 +109,14 @@ class Service:
             # Nobody waits for that: it takes the store's lock.
             self._pool.submit(ws.tokens.touch, token)
         return token
+
+    def access(self, caller: Caller) -> Access:
+        """Return what this caller may name: everything, who can run what he likes on this server anyway."""
+        if caller.has_shell:
+            return Access.free()
+        return Access(
+            roots=self.roots, output_roots=self.output_roots, prefixes=self.prefixes, endpoint=caller.endpoint
+        )
 
     def write_audit(self, entry: Mapping[str, object]) -> None:
         """Write an entry of the audit log soon."""

@@ -13,7 +13,7 @@ import batchmagic
 
 PACKAGE = Path(batchmagic.__file__).parent
 LEAVES = {
-    "capacity", "constants", "disk", "errors", "failpoints", "failure_lines", "names", "orphans", "processes", "redaction",
+    "capacity", "certificates", "constants", "disk", "errors", "failpoints", "failure_lines", "names", "orphans", "processes", "redaction",
     "surroundings", "words",
 }  # fmt: skip
 MAY_IMPORT = {
@@ -35,6 +35,7 @@ MAY_IMPORT = {
     "__init__": {"entities", "magics", "sdk", "server"},
     "__main__": {"cli"},
     "capacity": set(),
+    "certificates": set(),
     "disk": {"errors"},
     "errors": {"failure_lines", "words"},
     "failure_lines": set(),

@@ -199,6 +199,7 @@ class EndpointJobs(JobList):
             name,
             **arguments,
             properties={STARTED_BY: self.caller.name},
+            access=self.service.access(self.caller),
             idempotency_key=key,
             request=request,
         )
