@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     import os
     from collections.abc import Iterable, Mapping
 
+    from batchmagic.sdk.access import Access
     from batchmagic.sdk.export import Exported
     from batchmagic.sdk.session import Session
 
@@ -64,6 +65,7 @@ class BatchEndpointOperations:
         recursive: bool = False,
         overwrite: bool = False,
         properties: Mapping[str, str] | None = None,
+        access: Access | None = None,
         idempotency_key: str | None = None,
         request: str | None = None,
     ) -> BatchJob:
@@ -85,6 +87,8 @@ class BatchEndpointOperations:
             Whether an output that exists is replaced.
         properties
             Labels of the job, over those that `params_override` has.
+        access
+            What may be named; None: everything.
         idempotency_key, request
             See `batchmagic.workspace.jobs.JobStore.submit`.
 
@@ -107,6 +111,7 @@ class BatchEndpointOperations:
             recursive=recursive,
             overwrite=overwrite,
             command=self._session.command,
+            access=access,
         )
         if properties:
             labels = {**prepared.spec.properties, **properties}
