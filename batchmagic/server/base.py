@@ -27,6 +27,7 @@ from batchmagic.server.arm import error_json
 from batchmagic.server.identity import Caller
 from batchmagic.server.json_body import MAX_BYTES, read_json
 from batchmagic.server.known_user import TokenUser
+from batchmagic.server.request_log import log_request
 from batchmagic.workspace.tokens import PREFIX
 
 if TYPE_CHECKING:
@@ -63,6 +64,7 @@ class BatchHandler(JupyterHandler):
     _chunks: list[bytes]
     _facts: dict[str, Any]
     _received = 0
+    route: str = ""
     # Parts of the path that are no names, and are checked where they are used.
     unchecked: ClassVar[frozenset[str]] = frozenset()
 
@@ -77,6 +79,10 @@ class BatchHandler(JupyterHandler):
         """What the request asks for; None if this path knows no such verb."""
         method = "GET" if self.request.method == "HEAD" else self.request.method or ""
         return action_of(type(self), method)
+
+    def initialize(self, route: str = "") -> None:
+        """Take what the table of routes says."""
+        self.route = route
 
     # --- before the method
 
@@ -209,17 +215,26 @@ class BatchHandler(JupyterHandler):
     # --- after the method
 
     def audit(self, **facts: Any) -> None:
-        """Note what the request has done, for the audit log."""
+        """Note what the request has done, for the logs."""
         self._facts.update(facts)
 
     def on_finish(self) -> None:
-        """Write down what was changed, or tried to be, and by whom."""
+        """Count the answer; write down what was changed, or tried to be, and by whom."""
         super().on_finish()
-        action = self.action
-        if action is None or action.scope is None or self.request.method in {"GET", "HEAD"}:
-            return
+        method, action = self.request.method or "", self.action
+        self.service.metrics.observe(
+            method=method if action else "OTHER",
+            route=self.route,
+            status=self.get_status(),
+            seconds=self.request.request_time(),
+        )
+        if action is not None and action.scope is not None and method not in {"GET", "HEAD"}:
+            self.service.write_audit(self._told())
+
+    def _told(self) -> dict[str, Any]:
+        """Return who asked for what, and what came of it; nothing in it is anybody's secret."""
         caller = getattr(self, "caller", None)
-        entry = {
+        return {
             "request": self.request_id,
             "caller": caller.name if caller else None,
             "address": self.request.remote_ip,
@@ -228,7 +243,12 @@ class BatchHandler(JupyterHandler):
             "status": self.get_status(),
             **self._facts,
         }
-        self.service.write_audit(entry)
+
+    def _log(self) -> None:
+        # In the place of Jupyter's line, which has the query of the address and the referring page.
+        action = self.action
+        quiet = self.service.has_kernels or (action is not None and action.scope is None)
+        log_request(self, self._told(), quiet=quiet)
 
     # --- answers
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from batchmagic.entities.kinds import KINDS
 from batchmagic.server.actions import METHODS, action_of
-from batchmagic.server.handlers import definitions, jobs, operation, versions
+from batchmagic.server.handlers import definitions, jobs, operation, tokens, versions
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -74,6 +74,8 @@ def _of_asset(plural: str, kind: str) -> list[Route]:
         Route(path=item, handler=versions.OneAsset, values={"kind": kind}),
         Route(path=f"{item}/versions", handler=versions.VersionList, values={"kind": kind}),
         Route(path=f"{item}/versions/{{version}}", handler=versions.OneVersion, values={"kind": kind}),
+        Route(path=f"{item}/versions/{{version}}/archive", handler=versions.Archive, values={"kind": kind}),
+        Route(path=f"{item}/versions/{{version}}/restore", handler=versions.Restore, values={"kind": kind}),
     ]
 
 
@@ -93,6 +95,10 @@ ROUTES: tuple[Route, ...] = (
     Route(path="/readyz", handler=operation.Ready),
     Route(path="/whoami", handler=operation.WhoAmI),
     Route(path="/schemas/{kind}", handler=operation.Schema),
+    Route(path="/openapi.json", handler=operation.OpenApi),
+    Route(path="/metrics", handler=operation.MetricsText),
+    Route(path="/tokens", handler=tokens.TokenList),
+    Route(path="/tokens/{token}", handler=tokens.OneToken),
     *_of_kind("endpoints", "endpoint"),
     *_of_kind("computes", "compute"),
     *_of_asset("models", "model"),
@@ -113,5 +119,5 @@ assert all(route.values.get("kind", "job") in {*KINDS, "job"} for route in ROUTE
 
 def handlers() -> list[tuple[str, type[Any], dict[str, Any]]]:
     """Return the table in the form of Tornado; what is not in it is answered in our shape too."""
-    known = [(f"{route.pattern}/?", route.handler, route.values) for route in ROUTES]
+    known = [(f"{route.pattern}/?", route.handler, {**route.values, "route": route.path}) for route in ROUTES]
     return [*known, (f"{PREFIX}(?:/.*)?", operation.Unknown, {})]

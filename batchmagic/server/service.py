@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, ParamSpec, TypeVar
 from batchmagic.errors import DiskError, TooManyRequests
 from batchmagic.sdk.access import Access
 from batchmagic.sdk.client import MLClient
+from batchmagic.server.metrics import Metrics
 from batchmagic.workspace.audit import AuditLog
 
 if TYPE_CHECKING:
@@ -71,6 +72,7 @@ class Service:
         self.max_queued = max_queued
         self._pool = ThreadPoolExecutor(_THREADS, thread_name_prefix="batchmagic-server")
         self.audit_log = AuditLog(workspace)
+        self.metrics = Metrics(self.client.session)
         self._under_way = 0
 
     async def call(self, function: Callable[P, R], *args: P.args, **values: P.kwargs) -> R:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import delete, insert, select, update
+from sqlalchemy import delete, func, insert, select, update
 
 from batchmagic import failpoints
 from batchmagic.entities.progress import Progress
@@ -156,6 +157,12 @@ class JobStore:
         if statuses is not None:
             query = query.where(jobs.c.status.in_([status.value for status in statuses]))
         return self._all(query)
+
+    def count(self) -> Counter[JobStatus]:
+        """Return how many jobs have each status."""
+        query = select(jobs.c.status, func.count()).group_by(jobs.c.status)
+        with self._database.read() as connection:
+            return Counter({JobStatus(status): number for status, number in connection.execute(query)})
 
     def waiting(self, compute: str) -> builtins.list[JobRecord]:
         """Return the queued jobs of the compute in order of submission."""

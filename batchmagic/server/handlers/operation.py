@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from http import HTTPStatus
 
+from prometheus_client import CONTENT_TYPE_LATEST
+
 from batchmagic import __version__
 from batchmagic.entities.kinds import KINDS
 from batchmagic.entities.schema import schema_of
@@ -77,6 +79,34 @@ class Schema(BatchHandler):
         if kind not in KINDS:
             raise ResourceNotFoundError(kind="kind", name=kind, known=KINDS)
         self.answer(schema_of(kind))
+
+
+class OpenApi(BatchHandler):
+    """The description of all addresses."""
+
+    @action(
+        scope="read",
+        own_jobs=True,
+        any_endpoint=True,
+        summary="This description of all addresses",
+        answer="OpenApi",
+    )
+    async def get(self) -> None:
+        """Return it."""
+        from batchmagic.server.openapi import document  # noqa: PLC0415 - it reads the table, which knows this
+
+        self.answer(document(self.settings["base_url"]))
+
+
+class MetricsText(BatchHandler):
+    """The metrics."""
+
+    @action(scope="read", summary="Metrics in Prometheus' text format", media="text/plain", answer="Text")
+    async def get(self) -> None:
+        """Return them; the jobs are counted now."""
+        text = await self.service.call(self.service.metrics.text)
+        self.set_header("Content-Type", CONTENT_TYPE_LATEST)
+        self.finish(text)
 
 
 class Unknown(BatchHandler):

@@ -27,8 +27,9 @@ class Assets(BatchHandler):
 
     kind: str
 
-    def initialize(self, kind: str) -> None:
+    def initialize(self, kind: str, route: str = "") -> None:
         """Take the kind from the table of routes."""
+        super().initialize(route=route)
         self.kind = kind
 
     @property
