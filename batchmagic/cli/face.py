@@ -28,6 +28,7 @@ class TerminalFace:
     #: A command line is a session of one command.
     last_job: str | None = None
     has_shown = False
+    keeps_output = False
 
     def waits(self, *, wait: bool | None, no_wait: bool) -> bool:  # noqa: ARG002 - the notebook's
         """Tell that an invoke waits unless told not to."""

@@ -160,6 +160,7 @@ _LOOKS: dict[str, Callable[[Workspace], list[str]]] = {
     "compute": lambda ws: [compute.name for compute in ws.computes.list()],
     "job": lambda ws: ["last", *(record.name for record in ws.jobs.list(limit=_MOST))],
     "log": _logs,
+    "token": lambda ws: [token.name for token in ws.tokens.list() if token.revoked_at is None],
     **{
         kind: (lambda ws, kind=kind: [record.name for record in ws.assets.list(kind)])  # type: ignore[misc]
         for kind in ("model", "data", "environment")

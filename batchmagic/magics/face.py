@@ -32,6 +32,7 @@ class NotebookFace:
     """
 
     command = "%batch"
+    keeps_output = True
 
     def __init__(self, shell: InteractiveShell) -> None:
         self._shell = shell

@@ -18,10 +18,13 @@ class Face(Protocol):
         The job that this session invoked or resumed last.
     has_shown
         Whether the verb that runs has shown its job, with all there is to say of it.
+    keeps_output
+        Whether what is shown is kept in a file, as in a notebook: nothing secret is to be shown then.
     """
 
     last_job: str | None
     has_shown: bool
+    keeps_output: bool
 
     @property
     def command(self) -> str:

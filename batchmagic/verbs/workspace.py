@@ -88,7 +88,7 @@ def backup(context: Context) -> Outcome:
     return Outcome(document=document, text=text)
 
 
-def age(text: str) -> timedelta:
+def age(text: str, *, field: str = "--older-than") -> timedelta:
     """Return the duration that ``30d``, ``12h`` or ``2w`` says; a number alone is days.
 
     Raises
@@ -99,9 +99,9 @@ def age(text: str) -> timedelta:
     found = _AGE.fullmatch(text.strip().lower())
     if found is None:
         raise ValidationException(
-            field="--older-than", value=text, reason="is no age", hint="Write for example 30d, 12h or 2w."
+            field=field, value=text, reason="is no age", hint="Write for example 30d, 12h or 2w."
         )
     try:
         return timedelta(**{_UNITS[found[2]]: float(found[1])})
     except OverflowError as error:
-        raise ValidationException(field="--older-than", value=text, reason="is too long an age") from error
+        raise ValidationException(field=field, value=text, reason="is too long an age") from error
