@@ -54,6 +54,8 @@ class BatchHandler(JupyterHandler):
     ----------
     caller
         Who asks, once `prepare` has passed.
+    route, kind
+        What the table of routes says: the address with names in braces, and the kind that it is about.
     request_id
         Of this request; it stands in the answer, in the log and in the audit log.
     """
@@ -65,6 +67,7 @@ class BatchHandler(JupyterHandler):
     _facts: dict[str, Any]
     _received = 0
     route: str = ""
+    kind: str = ""
     # Parts of the path that are no names, and are checked where they are used.
     unchecked: ClassVar[frozenset[str]] = frozenset()
 
@@ -80,9 +83,9 @@ class BatchHandler(JupyterHandler):
         method = "GET" if self.request.method == "HEAD" else self.request.method or ""
         return action_of(type(self), method)
 
-    def initialize(self, route: str = "") -> None:
+    def initialize(self, route: str = "", kind: str = "") -> None:
         """Take what the table of routes says."""
-        self.route = route
+        self.route, self.kind = route, kind
 
     # --- before the method
 

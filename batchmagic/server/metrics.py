@@ -30,20 +30,28 @@ class Metrics:
     """
 
     def __init__(self, session: Session) -> None:
-        self.registry = CollectorRegistry()
-        named = {"registry": self.registry}
+        self.registry = registry = CollectorRegistry()
         self.requests = Counter(
-            "batchmagic_requests", "Requests answered", ["method", "route", "status"], **named
+            "batchmagic_requests", "Requests answered", ["method", "route", "status"], registry=registry
         )
         self.seconds = Histogram(
-            "batchmagic_request_seconds", "From request to answer", ["method", "route"], buckets=_BUCKETS, **named
+            "batchmagic_request_seconds",
+            "From request to answer",
+            ["method", "route"],
+            buckets=_BUCKETS,
+            registry=registry,
         )
         self.refused = Counter(
-            "batchmagic_refused", "Requests without, or with insufficient, credentials", ["status"], **named
+            "batchmagic_refused",
+            "Requests without, or with insufficient, credentials",
+            ["status"],
+            registry=registry,
         )
-        self.streams = Gauge("batchmagic_event_streams", "Open streams of events", **named)
-        Gauge("batchmagic_info", "Which server this is", ["version"], **named).labels(__version__).set(1)
-        self.registry.register(_Jobs(session))
+        self.streams = Gauge("batchmagic_event_streams", "Open streams of events", registry=registry)
+        Gauge("batchmagic_info", "Which server this is", ["version"], registry=registry).labels(
+            __version__
+        ).set(1)
+        registry.register(_Jobs(session))
 
     def observe(self, *, method: str, route: str, status: int, seconds: float) -> None:
         """Count one answer."""

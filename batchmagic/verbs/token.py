@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 from batchmagic.errors import ResourceExistsError, ValidationException
 from batchmagic.names import check_name, safe_join
+from batchmagic.sdk.ages import age
 from batchmagic.verbs.outcome import Outcome
-from batchmagic.verbs.workspace import age
 from batchmagic.words import ago, date_text, short_path
 
 if TYPE_CHECKING:

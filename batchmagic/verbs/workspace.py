@@ -2,21 +2,16 @@
 
 from __future__ import annotations
 
-import re
 from collections import Counter
-from datetime import timedelta
 from typing import TYPE_CHECKING
 
-from batchmagic.errors import ValidationException
+from batchmagic.sdk.ages import age
 from batchmagic.verbs.outcome import Outcome
 from batchmagic.verbs.shown import Shown
 from batchmagic.words import ago, counted, short_path, size_text
 
 if TYPE_CHECKING:
     from batchmagic.verbs.context import Context
-
-_AGE = re.compile(r"(\d+(?:\.\d+)?)\s*([smhdw]?)")
-_UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days", "w": "weeks", "": "days"}
 
 
 def show(context: Context) -> Outcome:
@@ -86,22 +81,3 @@ def backup(context: Context) -> Outcome:
         "BATCHMAGIC_WORKSPACE=FOLDER"
     )
     return Outcome(document=document, text=text)
-
-
-def age(text: str, *, field: str = "--older-than") -> timedelta:
-    """Return the duration that ``30d``, ``12h`` or ``2w`` says; a number alone is days.
-
-    Raises
-    ------
-    ValidationException
-        If it says none.
-    """
-    found = _AGE.fullmatch(text.strip().lower())
-    if found is None:
-        raise ValidationException(
-            field=field, value=text, reason="is no age", hint="Write for example 30d, 12h or 2w."
-        )
-    try:
-        return timedelta(**{_UNITS[found[2]]: float(found[1])})
-    except OverflowError as error:
-        raise ValidationException(field=field, value=text, reason="is too long an age") from error

@@ -23,13 +23,6 @@ _ENTITIES: dict[str, type[BatchEndpoint | AmlCompute]] = {"endpoint": BatchEndpo
 class Definitions(BatchHandler):
     """What lists and items of one kind have in common."""
 
-    kind: str
-
-    def initialize(self, kind: str, route: str = "") -> None:
-        """Take the kind from the table of routes."""
-        super().initialize(route=route)
-        self.kind = kind
-
     @property
     def operations(self) -> Any:
         """The client's operations on this kind."""

@@ -6,10 +6,10 @@ from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 
 from batchmagic.errors import UnknownField, ValidationException
+from batchmagic.sdk.ages import age
 from batchmagic.server.actions import action
 from batchmagic.server.base import BatchHandler
 from batchmagic.server.handlers.definitions import gone
-from batchmagic.words import age
 from batchmagic.workspace.tokens import default_lifetime
 
 if TYPE_CHECKING:

@@ -25,13 +25,6 @@ _VIEW = (("view", "`ActiveOnly` (unless given), `ArchivedOnly`, or `All`"),)
 class Assets(BatchHandler):
     """What lists and items of one kind of asset have in common."""
 
-    kind: str
-
-    def initialize(self, kind: str, route: str = "") -> None:
-        """Take the kind from the table of routes."""
-        super().initialize(route=route)
-        self.kind = kind
-
     @property
     def operations(self) -> Any:
         """The client's operations on this kind."""
