@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import delete, func, insert, select, update
+from sqlalchemy import delete, insert, select, update
 
 from batchmagic import failpoints
 from batchmagic.entities.progress import Progress
-from batchmagic.entities.status import TERMINAL, JobStatus, sources_of
+from batchmagic.entities.status import JobStatus, sources_of
 from batchmagic.errors import Fenced, ResourceExistsError, StateError
 from batchmagic.workspace import job_events, job_keys
 from batchmagic.workspace import job_records as rows
@@ -18,34 +17,32 @@ from batchmagic.workspace.claims import ClaimStore
 from batchmagic.workspace.folders import move_away, private_folder, remove_tree
 from batchmagic.workspace.garbage import TRASH, collect
 from batchmagic.workspace.job_labels import relabel
+from batchmagic.workspace.job_queries import JobQueries
 from batchmagic.workspace.records import now, refuse_twin
 from batchmagic.workspace.redaction import redact
 from batchmagic.workspace.tables import jobs
 
 if TYPE_CHECKING:
-    import builtins
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Mapping
     from pathlib import Path
 
-    from sqlalchemy import Connection, Row, Select
+    from sqlalchemy import Connection, Row
 
     from batchmagic.entities.job_spec import JobSpec
     from batchmagic.workspace.claims import Claim
     from batchmagic.workspace.database import Database
-    from batchmagic.workspace.job_events import JobEvent
     from batchmagic.workspace.job_records import JobRecord
     from batchmagic.workspace.secret_store import SecretStore
 
 _STARTED = frozenset({JobStatus.PREPARING, JobStatus.RUNNING})
 
 
-class JobStore:
+class JobStore(JobQueries):
     """Jobs by name. Wherever a name is taken, the child's name and an unambiguous beginning are as good."""
 
     def __init__(self, database: Database, root: Path, secrets: SecretStore) -> None:
-        self._database = database
+        super().__init__(database, root / "jobs")
         self._root = root
-        self._folder = root / "jobs"
         self._secrets = secrets
 
     def submit(
@@ -105,75 +102,6 @@ class JobStore:
             job_events.note(connection, rows.find(connection, name), JobStatus.QUEUED)
         failpoints.hit("submit.after_row")
         return self.get(name)
-
-    def submitted(self, idempotency_key: str, request: str) -> JobRecord | None:
-        """Return the job that `submit` stored for this key and request; None if there is none.
-
-        Raises
-        ------
-        ResourceExistsError
-            If the key came before with another request.
-        """
-        with self._database.read() as connection:
-            found = job_keys.earlier(connection, idempotency_key, request)
-            return None if found is None else self._record(found)
-
-    def get(self, name: str) -> JobRecord:
-        """Return the job.
-
-        Raises
-        ------
-        ResourceNotFoundError
-            If no job, or more than one, is meant.
-        """
-        with self._database.read() as connection:
-            return self._record(rows.find(connection, name))
-
-    def events(self, name: str) -> builtins.list[JobEvent]:
-        """Return every change of the job's state, over all its runs, in order."""
-        with self._database.read() as connection:
-            return job_events.read(connection, rows.find(connection, name))
-
-    def list(
-        self,
-        endpoint: str | None = None,
-        deployment: str | None = None,
-        statuses: Iterable[JobStatus] | None = None,
-        limit: int | None = None,
-        *,
-        archived: bool | None = None,
-        before: int | None = None,
-    ) -> list[JobRecord]:
-        """Return the jobs to which all that is given applies, newest first; `before` is a `seq`."""
-        query = select(jobs).order_by(jobs.c.seq.desc()).limit(limit)
-        if endpoint is not None:
-            query = query.where(jobs.c.endpoint == endpoint)
-        if deployment is not None:
-            query = query.where(jobs.c.deployment == deployment)
-        if archived is not None:
-            query = query.where(jobs.c.archived == archived)
-        if before is not None:
-            query = query.where(jobs.c.seq < before)
-        if statuses is not None:
-            query = query.where(jobs.c.status.in_([status.value for status in statuses]))
-        return self._all(query)
-
-    def count(self) -> Counter[JobStatus]:
-        """Return how many jobs have each status."""
-        query = select(jobs.c.status, func.count()).group_by(jobs.c.status)
-        with self._database.read() as connection:
-            return Counter({JobStatus(status): number for status, number in connection.execute(query)})
-
-    def waiting(self, compute: str) -> builtins.list[JobRecord]:
-        """Return the queued jobs of the compute in order of submission."""
-        query = select(jobs).where(jobs.c.compute == compute, jobs.c.status == JobStatus.QUEUED.value)
-        return self._all(query.order_by(jobs.c.seq))
-
-    def unfinished(self, compute: str) -> builtins.list[JobRecord]:
-        """Return the jobs of the compute whose run has not ended, in order of submission."""
-        ended = [status.value for status in TERMINAL]
-        query = select(jobs).where(jobs.c.compute == compute, jobs.c.status.not_in(ended))
-        return self._all(query.order_by(jobs.c.seq))
 
     def transition(
         self,
@@ -279,12 +207,6 @@ class JobStore:
             job_events.note(connection, row, JobStatus(values["status"]))
             return self._record(rows.find(connection, row.name))
 
-    def cancel_requested(self, name: str) -> bool:
-        """Return whether the job shall stop."""
-        with self._database.read() as connection:
-            status = rows.find(connection, name).status
-        return bool(status in {JobStatus.CANCEL_REQUESTED.value, JobStatus.CANCELED.value})
-
     def begin_run(
         self,
         name: str,
@@ -384,13 +306,6 @@ class JobStore:
         self._secrets.put(name, values)
         if taken is not None:
             remove_tree(taken)
-
-    def _all(self, query: Select[Any]) -> builtins.list[JobRecord]:
-        with self._database.read() as connection:
-            return [self._record(row) for row in connection.execute(query)]
-
-    def _record(self, row: Row[Any]) -> JobRecord:
-        return rows.record(row, self._folder)
 
 
 def _columns(spec: JobSpec) -> dict[str, Any]:
