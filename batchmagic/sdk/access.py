@@ -131,7 +131,7 @@ class Access:
         place = self._readable(text, target, workspace, (_store(workspace), workspace / "assets"))
         if _real(workspace).is_relative_to(place.path):
             raise refused(text, target)
-        _check_links(place, text, target)
+        check_links(place, target)
         return place
 
     def mapped(self, text: str) -> tuple[str, str] | None:
@@ -214,8 +214,14 @@ def _store(workspace: Path) -> Path:
     return workspace / "datastores" / DEFAULT_STORE
 
 
-def _check_links(place: Place, text: str, target: str) -> None:
-    """Pass when no link in the folder leads out of where callers may read: what is copied follows links."""
+def check_links(place: Place, target: str) -> None:
+    """Pass when no link in the folder leads out of where callers may read: what is copied follows links.
+
+    Raises
+    ------
+    NotDeclared
+        If one does.
+    """
     seen = {place.path}
     folders = [place.path] if place.path.is_dir() else []
     while folders:
@@ -223,7 +229,7 @@ def _check_links(place: Place, text: str, target: str) -> None:
             for entry in entries:
                 real = _real(Path(entry.path)) if entry.is_symlink() else Path(entry.path)
                 if not real.is_relative_to(place.within):
-                    raise refused(text, target)
+                    raise refused(place.reference, target)
                 if real.is_dir() and real not in seen:
                     seen.add(real)
                     folders.append(real)

@@ -17,6 +17,7 @@ from batchmagic.sdk.refusals import Refusing
 if TYPE_CHECKING:
     import os
 
+    from batchmagic.sdk.access import Access
     from batchmagic.sdk.session import Session
 
 A = TypeVar("A", Model, Data, Environment)
@@ -86,13 +87,21 @@ class ModelOperations(AssetOperations[Model]):
         kept = [model for model in found if stage is None or model.stage == stage]
         return Listing(kept, kind=found.kind, nothing=found.nothing)
 
-    def create_or_update(self, model: Model) -> Model:
-        """Copy the model's files and return the version as it is stored."""
+    def create_or_update(self, model: Model, *, access: Access | None = None) -> Model:
+        """Copy the model's files and return the version as it is stored; `access` has the caller's limits.
+
+        Raises
+        ------
+        NotDeclared
+            If the caller has not been given its path.
+        """
+        from batchmagic.sdk.declared import check_fetched  # noqa: PLC0415 - as the next
         from batchmagic.workspace.models import register_model  # noqa: PLC0415 - looks into MLflow's stores
 
-        entity = entity_of(Model, model)
+        entity = _within_limits(self._session, entity_of(Model, model), access)
         _check_path(self._session, entity)
-        found = register_model(self._session.write(), entity)
+        ws = self._session.write()
+        found = register_model(ws, entity, check=check_fetched(ws, access))
         for line in found.warnings:
             self._session.tell(line)
         return found.entity
@@ -118,9 +127,15 @@ class DataOperations(AssetOperations[Data]):
     def __init__(self, session: Session) -> None:
         super().__init__(session, "data")
 
-    def create_or_update(self, data: Data) -> Data:
-        """Store where the data is and return the version as it is stored."""
-        entity = entity_of(Data, data)
+    def create_or_update(self, data: Data, *, access: Access | None = None) -> Data:
+        """Store where the data is and return the version as it is stored; `access` has the caller's limits.
+
+        Raises
+        ------
+        NotDeclared
+            If the caller has not been given its path.
+        """
+        entity = _within_limits(self._session, entity_of(Data, data), access)
         _check_path(self._session, entity)
         return self._session.write().assets.register_data(entity)
 
@@ -131,10 +146,24 @@ class EnvironmentOperations(AssetOperations[Environment]):
     def __init__(self, session: Session) -> None:
         super().__init__(session, "environment")
 
-    def create_or_update(self, environment: Environment) -> Environment:
-        """Store the definition and return the version as it is stored."""
-        entity = entity_of(Environment, environment)
+    def create_or_update(self, environment: Environment, *, access: Access | None = None) -> Environment:
+        """Store the definition and return the version as it is stored; `access` has the caller's limits.
+
+        Raises
+        ------
+        NotDeclared
+            If the caller has not been given a path in it.
+        """
+        entity = _within_limits(self._session, entity_of(Environment, environment), access)
         return self._session.write().assets.register_environment(entity)
+
+
+def _within_limits(session: Session, entity: A, access: Access | None) -> A:
+    if access is not None:
+        from batchmagic.sdk.declared import confine  # noqa: PLC0415 - looks into MLflow's stores
+
+        confine(session.read(), entity, access)
+    return entity
 
 
 def _check_path(session: Session, entity: Model | Data) -> None:

@@ -17,6 +17,7 @@ from batchmagic.entities.job_spec import Interpreter
 from batchmagic.entities.references import Reference, described, parse_reference
 from batchmagic.errors import ResourceNotFoundError, ScriptError, ValidationException
 from batchmagic.names import safe_join
+from batchmagic.sdk.declared import check_fetched, confine_deployment
 from batchmagic.sdk.invoke import DEFAULT_COMPUTE, check_instances, check_predict_per
 from batchmagic.sdk.places import datastore_path
 from batchmagic.sdk.scripts import check_script
@@ -24,6 +25,7 @@ from batchmagic.sdk.scripts import check_script
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from batchmagic.sdk.access import Access
     from batchmagic.sdk.session import Session
     from batchmagic.workspace import Workspace
     from batchmagic.workspace.deployments import DeploymentRecord
@@ -82,6 +84,7 @@ def prepare(
     new_endpoint: bool = False,
     staged: Path | None = None,
     coming: Sequence[Resource] = (),
+    access: Access | None = None,
 ) -> PreparedDeployment:
     """Return the deployment with absolute paths, checked; nothing is written.
 
@@ -95,13 +98,16 @@ def prepare(
         A folder with the code to snapshot, the scoring script in it, in place of the one that is defined.
     coming
         Entities that are going to be stored before it, and may be referred to.
+    access
+        The limits of the caller; None: there are none.
 
     Raises
     ------
     UsageError
-        Of the kind that fits.
+        Of the kind that fits: `NotDeclared` for a path that the caller has not been given.
     """
     entity = given.model_copy(deep=True)
+    kept = confine_deployment(ws, entity, access)
     entity.resolve_paths(Path.cwd())
     if entity.endpoint_name is None:
         raise ValidationException(
@@ -112,7 +118,7 @@ def prepare(
     entity.compute = entity.compute or DEFAULT_COMPUTE
     compute = _coming(coming, AmlCompute, entity.compute) or _compute(ws, entity.compute)
     check_instances(entity.effective_settings(), compute)
-    kept = _unchanged_code(ws, entity)
+    kept = kept or _unchanged_code(ws, entity)
     if kept is None and entity.id is not None:
         # It was read from the store, and its script is another one since.
         entity.properties.pop(CELL, None)
@@ -131,6 +137,7 @@ def store(
     *,
     interpreter: Interpreter | None = None,
     new_endpoint: bool = False,
+    access: Access | None = None,
 ) -> DeploymentRecord:
     """Snapshot model and code, freeze the interpreter, and store the deployment; return the stored version.
 
@@ -140,13 +147,15 @@ def store(
         None: the Python that runs this.
     new_endpoint
         Make the endpoint, once nothing can fail any more.
+    access
+        The limits of the caller: where MLflow's references lead is only seen here.
     """
     from batchmagic.workspace.models import resolve_model  # noqa: PLC0415 - looks into MLflow's stores
 
     entity = prepared.entity.model_copy(deep=True)
     model: ResolvedModel | None = None
     if entity.model is not None:
-        model = resolve_model(ws, entity.model)
+        model = resolve_model(ws, entity.model, check=check_fetched(ws, access))
         entity.model = f"azureml:{model.name}:{model.version}"
     if isinstance(entity.environment, Environment):
         environment = ws.assets.register_environment(entity.environment)

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from batchmagic.entities.job_spec import Interpreter
+    from batchmagic.sdk.access import Access
     from batchmagic.sdk.session import Session
 
 
@@ -30,6 +31,7 @@ class BatchDeploymentOperations:
         *,
         skip_script_validation: bool = False,
         interpreter: Interpreter | None = None,
+        access: Access | None = None,
     ) -> LROPoller[BatchDeployment]:
         """Check, snapshot and store the deployment; the poller's result is the deployment as it is stored.
 
@@ -41,6 +43,8 @@ class BatchDeploymentOperations:
             Deploy the script unread.
         interpreter
             Another Python in the place of the calling one.
+        access
+            The limits of the caller; None: there are none.
 
         Raises
         ------
@@ -48,8 +52,11 @@ class BatchDeploymentOperations:
             Of the kind that fits; then nothing was written.
         """
         entity = entity_of(BatchDeployment, deployment)
-        prepared = prepare(self._session.peek(), entity, skip_script_validation=skip_script_validation)
-        return finished(store(self._session.write(), prepared, interpreter=interpreter).entity)
+        prepared = prepare(
+            self._session.peek(), entity, skip_script_validation=skip_script_validation, access=access
+        )
+        stored = store(self._session.write(), prepared, interpreter=interpreter, access=access)
+        return finished(stored.entity)
 
     def get(self, name: str, endpoint_name: str) -> BatchDeployment:
         """Return the current version of the deployment.

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
+from urllib.parse import unquote
 
-from batchmagic.errors import ResourceNotFoundError, ValidationException
+from batchmagic.errors import NotAllowed, ResourceNotFoundError, ValidationException
 from batchmagic.workspace.mlflow_stores import MlflowStore, client_of, known_stores, local_path
 from batchmagic.workspace.redaction import redact_uris
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
     from batchmagic.entities.references import Reference
@@ -17,7 +19,9 @@ _LOGGED = "models:/"
 _EXPERIMENT = "batchmagic"
 
 
-def fetch(root: Path, reference: Reference, scratch: Path) -> tuple[Path, str]:
+def fetch(
+    root: Path, reference: Reference, scratch: Path, check: Callable[[Reference, str], None]
+) -> tuple[Path, str]:
     """Return the local path of a ``models:/`` or ``runs:/`` reference and the name that it has to scripts.
 
     Parameters
@@ -26,6 +30,8 @@ def fetch(root: Path, reference: Reference, scratch: Path) -> tuple[Path, str]:
         The workspace.
     scratch
         Where a download may go; the caller removes it.
+    check
+        Called with the reference and the place that it leads to; what it raises is raised.
 
     Raises
     ------
@@ -38,7 +44,10 @@ def fetch(root: Path, reference: Reference, scratch: Path) -> tuple[Path, str]:
             continue
         try:
             location = _location(client_of(store), reference)
+            check(reference, location)
             path = _download(store, location, scratch)
+        except NotAllowed:
+            raise
         except Exception as error:  # noqa: BLE001 - whatever a store raises, the next one is asked and the error told
             notes.append(f"{store}: {_first_line(error)}")
             continue
@@ -97,7 +106,8 @@ def _version(client: Any, name: str, reference: Reference) -> str:
 
 
 def _location_in_run(client: Any, run_id: str, path: str) -> str:
-    if ".." in path.split("/"):
+    # The location may be a URI, in which an escape is a dot as well.
+    if ".." in unquote(path).replace("\\", "/").split("/"):
         raise ValidationException(field="model", value=path, reason="leaves the run")
     run = client.get_run(run_id)
     name, _, rest = path.partition("/")

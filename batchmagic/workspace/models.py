@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import secrets
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -25,7 +26,12 @@ if TYPE_CHECKING:
     from batchmagic.workspace.asset_records import AssetRecord
     from batchmagic.workspace.workspace import Workspace
 
-_SCORE, _ARTIFACTS = "score", "artifacts"
+_SCORE, ARTIFACTS = "score", "artifacts"
+Check = Callable[["Reference", str], None]
+
+
+def _pass(reference: Reference, location: str) -> None:
+    """Let anybody read any place: who has no limits."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -53,13 +59,15 @@ class ResolvedModel:
     warnings: tuple[str, ...] = ()
 
 
-def register_model(ws: Workspace, model: Model) -> ResolvedModel:
+def register_model(ws: Workspace, model: Model, *, check: Check = _pass) -> ResolvedModel:
     """Register the model under its name, as a new version unless it names one.
 
     Parameters
     ----------
     model
         Its path is a local path, ``models:/…``, ``runs:/…`` or ``azureml://jobs/…``.
+    check
+        Called before anything is read with a reference to an MLflow store and the place that it leads to.
 
     Raises
     ------
@@ -70,10 +78,10 @@ def register_model(ws: Workspace, model: Model) -> ResolvedModel:
     ResourceExistsError
         If the version exists with other content.
     """
-    return _register(ws, model, reuse=False)
+    return _register(ws, model, check, reuse=False)
 
 
-def resolve_model(ws: Workspace, reference: str | Model) -> ResolvedModel:
+def resolve_model(ws: Workspace, reference: str | Model, *, check: Check = _pass) -> ResolvedModel:
     """Return the registered model that `reference` means; what is not registered yet is then.
 
     Content that is registered already is found again, so that resolving twice gives one version.
@@ -83,6 +91,8 @@ def resolve_model(ws: Workspace, reference: str | Model) -> ResolvedModel:
     reference
         ``azureml:NAME:VERSION``, ``azureml:NAME@latest``, a bare name, ``models:/NAME/VERSION``,
         ``models:/NAME@ALIAS``, ``runs:/RUN/PATH``, a local path, or a `Model`.
+    check
+        See `register_model`.
 
     Raises
     ------
@@ -92,12 +102,12 @@ def resolve_model(ws: Workspace, reference: str | Model) -> ResolvedModel:
         If a path does not exist or is not what the type says.
     """
     if isinstance(reference, str):
-        return _resolve(ws, parse_reference(reference))
+        return _resolve(ws, parse_reference(reference), check)
     if reference.path is None:
         if reference.name is None:
             raise ValidationException(field="model", value=None, reason="has neither a name nor a path")
         return _stored(ws, ws.assets.record("model", reference.name, reference.version))
-    return _register(ws, reference, reuse=True)
+    return _register(ws, reference, check, reuse=True)
 
 
 def check_is_here(reference: Reference) -> None:
@@ -119,20 +129,22 @@ def check_is_here(reference: Reference) -> None:
         )
 
 
-def _resolve(ws: Workspace, reference: Reference) -> ResolvedModel:
+def _resolve(ws: Workspace, reference: Reference, check: Check) -> ResolvedModel:
     if reference.kind == "asset":
         check_is_here(reference)
         record = ws.assets.record("model", str(reference.name), reference.version, label=reference.label)
         return _stored(ws, record)
     name = reference.name if reference.kind == "mlflow" else None
-    return _register(ws, Model(name=name, path=reference.text), reuse=True, guess=True)
+    return _register(ws, Model(name=name, path=reference.text), check, reuse=True, guess=True)
 
 
-def _register(ws: Workspace, model: Model, *, reuse: bool, guess: bool = False) -> ResolvedModel:
+def _register(
+    ws: Workspace, model: Model, check: Check, *, reuse: bool, guess: bool = False
+) -> ResolvedModel:
     reference = _as_run(parse_reference(str(model.path), bare="path"))
     if reference.kind == "asset":
-        return _copied(ws, model, reference)
-    with _fetched(ws, reference) as (source, child):
+        return _copied(ws, model, reference, check)
+    with _fetched(ws, reference, check) as (source, child):
         values = {**model.to_dict(), "path": str(source)}
         if guess or (reference.kind == "mlflow" and "type" not in model.model_fields_set):
             values["type"] = "mlflow_model" if (source / "MLmodel").is_file() else "custom_model"
@@ -146,26 +158,26 @@ def _register(ws: Workspace, model: Model, *, reuse: bool, guess: bool = False) 
     return found if reference.kind == "mlflow" else _published(ws, found)
 
 
-def _copied(ws: Workspace, model: Model, reference: Reference) -> ResolvedModel:
-    found = _resolve(ws, reference)
+def _copied(ws: Workspace, model: Model, reference: Reference, check: Check) -> ResolvedModel:
+    found = _resolve(ws, reference, check)
     if model.name in {None, found.name}:
         return found
-    return _register(ws, Model.from_dict({**model.to_dict(), "path": found.entity.path}), reuse=True)
+    return _register(ws, Model.from_dict({**model.to_dict(), "path": found.entity.path}), check, reuse=True)
 
 
 @contextlib.contextmanager
-def _fetched(ws: Workspace, reference: Reference) -> Iterator[tuple[Path, str | None]]:
+def _fetched(ws: Workspace, reference: Reference, check: Check) -> Iterator[tuple[Path, str | None]]:
     """Give the local path of what is referred to, and the name that its snapshot shall have there."""
     if reference.kind == "path":
         yield Path(str(reference.path)), None
     elif reference.kind == "job":
-        yield _job_output(ws, reference), None
+        yield job_output(ws, reference), None
     elif reference.kind == "datastore":
         yield store_path(ws.root, str(reference.store), reference.path), None
     elif reference.kind == "mlflow":
         scratch = folder_in(ws.root, INCOMING) / secrets.token_hex(8)
         try:
-            yield mlflow_models.fetch(ws.root, reference, scratch)
+            yield mlflow_models.fetch(ws.root, reference, scratch, check)
         finally:
             remove_tree(scratch)
     else:
@@ -177,7 +189,8 @@ def _fetched(ws: Workspace, reference: Reference) -> Iterator[tuple[Path, str | 
         )
 
 
-def _job_output(ws: Workspace, reference: Reference) -> Path:
+def job_output(ws: Workspace, reference: Reference) -> Path:
+    """Return where an output of a job is, or what a reference of kind ``job`` means in it."""
     record = ws.jobs.get(str(reference.job))
     output = _SCORE if reference.output == "default" else str(reference.output)
     is_score = output == _SCORE
@@ -189,7 +202,7 @@ def _job_output(ws: Workspace, reference: Reference) -> Path:
 
 def _as_run(reference: Reference) -> Reference:
     """Return what Azure calls the artifacts of a job as what they are in MLflow: those of the run of that name."""
-    if reference.kind == "job" and reference.output == _ARTIFACTS:
+    if reference.kind == "job" and reference.output == ARTIFACTS:
         return replace(reference, kind="mlflow", output=None)
     return reference
 
