@@ -1,24 +1,17 @@
-"""The plan of a job: the input listed once, sorted, and cut into mini-batches that never change again.
-
-The manifest is two files. ``manifest.jsonl`` has one line per mini-batch: the JSON list of its files, relative
-to the input folder. ``manifest.idx`` has the byte offset of each line as 8 bytes, so that a million mini-batches
-need no memory.
-"""
+"""The plan of a job: the input listed once, sorted, and cut into mini-batches that never change again."""
 
 from __future__ import annotations
 
 import contextlib
 import json
-import mmap
 import os
-import struct
 import zlib
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Self
 
 from batchmagic import failpoints
 from batchmagic.disk import told
-from batchmagic.errors import DiskError, InputError, JobCorrupted
+from batchmagic.errors import DiskError, InputError
+from batchmagic.workspace.manifest import ABOUT, CHECKS, FOLDER, INDEX, LINES, OFFSET, Manifest
 from batchmagic.workspace.outside import from_root
 
 if TYPE_CHECKING:
@@ -27,13 +20,6 @@ if TYPE_CHECKING:
 
     from batchmagic.scoring.own_files import OwnFiles
 
-_OFFSET = struct.Struct(">Q")
-_FOLDER = "manifest"
-_LINES = "manifest.jsonl"
-_INDEX = "manifest.idx"
-_ABOUT = "plan.json"
-_CHECKS = "crc32"
-_GONE = "it is gone, though the job has begun"
 _FEW = 1000
 
 
@@ -102,24 +88,10 @@ def _walk(folder: Path, prefix: str, *, recursive: bool) -> Iterator[tuple[str, 
                 yield prefix + entry.name, entry.is_symlink()
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Plan:
-    """The manifest of a job, open for reading.
+class Plan(Manifest):
+    """The manifest of a job, and how it comes to be."""
 
-    Attributes
-    ----------
-    root
-        The folder that the files are relative to.
-    mini_batch_size
-        Files per mini-batch; the last mini-batch may have fewer.
-    """
-
-    root: str
-    files: int
-    mini_batches: int
-    mini_batch_size: int
-    _lines: mmap.mmap
-    _index: mmap.mmap
+    __slots__ = ()
 
     @classmethod
     def make(
@@ -157,7 +129,7 @@ class Plan:
         JobCorrupted
             If the plan is damaged, or gone though the job has begun.
         """
-        folder = job_folder / _FOLDER
+        folder = job_folder / FOLDER
         if not begun and not cls.is_made(job_folder):
             files = list_files(source, recursive=recursive, within=within, meanwhile=meanwhile)
             if not files:
@@ -167,79 +139,19 @@ class Plan:
             root = source.parent if source.is_file() else source
             _write(own.temporary(folder) if own else folder, root, files, mini_batch_size)
             if own:
-                own.publish_folder(folder, whole=folder / _ABOUT)
-                own.forget_earlier(job_folder, _FOLDER)
+                own.publish_folder(folder, whole=folder / ABOUT)
+                own.forget_earlier(job_folder, FOLDER)
             failpoints.hit("plan.after_about")
         return cls.open(job_folder)
 
     @staticmethod
     def is_made(job_folder: Path) -> bool:
         """Return whether the job has its plan."""
-        return (job_folder / _FOLDER / _ABOUT).exists()
-
-    @classmethod
-    def open(cls, job_folder: Path) -> Self:
-        """Return the plan that was made for the job.
-
-        Raises
-        ------
-        JobCorrupted
-            If it is damaged or gone.
-        """
-        folder = job_folder / _FOLDER
-        try:
-            about = json.loads((folder / _ABOUT).read_bytes())
-            checks = about.pop(_CHECKS, None)
-            about["root"] = str((_workspace_of(job_folder) / about["root"]).resolve())
-            plan = cls(_lines=_map(folder / _LINES), _index=_map(folder / _INDEX), **about)
-        except FileNotFoundError as error:
-            raise JobCorrupted(path=str(error.filename), reason=_GONE) from error
-        except (ValueError, TypeError, AttributeError, KeyError) as error:
-            raise JobCorrupted(path=str(folder), reason=f"it holds no plan: {error}") from error
-        found = [zlib.crc32(plan._lines), zlib.crc32(plan._index)]
-        for name, now, planned in zip((_LINES, _INDEX), found, checks or found, strict=True):
-            if now != planned:
-                plan.close()
-                raise JobCorrupted(path=str(folder / name), reason="it is not what was planned")
-        return plan
-
-    def paths_of(self, mini_batch: int, part: int = 0) -> list[str]:
-        """Return the files of a mini-batch relative to `root`, or only its file number `part`."""
-        start = self._offset(mini_batch)
-        last = mini_batch + 1 == self.mini_batches
-        stop = len(self._lines) if last else self._offset(mini_batch + 1)
-        files: list[str] = json.loads(self._lines[start:stop])
-        return files if not part else [files[part - 1]]
-
-    def paths_of_range(self, first: int, count: int) -> list[list[str]]:
-        """Return the files of `count` mini-batches from `first` on; one slice of the manifest."""
-        after = first + count
-        stop = len(self._lines) if after >= self.mini_batches else self._offset(after)
-        lines = self._lines[self._offset(first) : stop].splitlines()
-        files: list[list[str]] = json.loads(b"[" + b",".join(lines) + b"]")
-        return files
-
-    def files_in(self, mini_batch: int) -> int:
-        """Return the number of files of a mini-batch."""
-        return min(self.mini_batch_size, self.files - mini_batch * self.mini_batch_size)
-
-    def close(self) -> None:
-        """Close the manifest."""
-        self._lines.close()
-        self._index.close()
-
-    def _offset(self, mini_batch: int) -> int:
-        offset: int = _OFFSET.unpack_from(self._index, mini_batch * _OFFSET.size)[0]
-        return offset
+        return (job_folder / FOLDER / ABOUT).exists()
 
 
 def _workspace_of(job_folder: Path) -> Path:
     return job_folder.parent.parent
-
-
-def _map(path: Path) -> mmap.mmap:
-    with path.open("rb") as file:
-        return mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
 
 
 def _write(folder: Path, root: Path, files: list[str], size: int) -> None:
@@ -249,7 +161,7 @@ def _write(folder: Path, root: Path, files: list[str], size: int) -> None:
             _write_manifest(folder, root, files, size)
     except DiskError:
         # Half a manifest is of no use; on a full disk its room is.
-        for name in (_LINES, _INDEX):
+        for name in (LINES, INDEX):
             with contextlib.suppress(OSError):
                 (folder / name).unlink(missing_ok=True)
         raise
@@ -260,11 +172,11 @@ def _write_manifest(folder: Path, root: Path, files: list[str], size: int) -> No
     offset = 0
     count = 0
     checks = [0, 0]
-    with (folder / _LINES).open("wb") as lines, (folder / _INDEX).open("wb") as index:
+    with (folder / LINES).open("wb") as lines, (folder / INDEX).open("wb") as index:
         for first in range(0, len(files), size):
             # ASCII JSON keeps names that are not UTF-8: they are lone surrogates, which UTF-8 refuses.
             line = json.dumps(files[first : first + size]).encode("ascii") + b"\n"
-            entry = _OFFSET.pack(offset)
+            entry = OFFSET.pack(offset)
             index.write(entry)
             lines.write(line)
             checks = [zlib.crc32(line, checks[0]), zlib.crc32(entry, checks[1])]
@@ -279,10 +191,10 @@ def _write_manifest(folder: Path, root: Path, files: list[str], size: int) -> No
         "files": len(files),
         "mini_batches": count,
         "mini_batch_size": size,
-        _CHECKS: checks,
+        CHECKS: checks,
     }
     failpoints.hit("plan.before_about")
-    replace_file(folder / _ABOUT, json.dumps(about).encode("ascii"))
+    replace_file(folder / ABOUT, json.dumps(about).encode("ascii"))
 
 
 def replace_file(path: Path, content: bytes) -> None:

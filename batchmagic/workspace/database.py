@@ -127,6 +127,7 @@ def open_database(
     create: bool,
     readonly: bool = False,
     journal: str | None = None,
+    check: bool = True,
 ) -> Database:
     """Return the database at `path`, which then exists, is sound and has the newest schema known here.
 
@@ -146,6 +147,8 @@ def open_database(
         Never write: no migration, and `Database.write` is refused.
     journal
         SQLite's journal mode for a new file; None: what the marker file of the workspace says, else WAL.
+    check
+        Read all of a small file first, to see that it is sound. Without it damage is found where it is met.
 
     Raises
     ------
@@ -158,7 +161,7 @@ def open_database(
     newest = max((number for number, _ in migrations), default=1)
     if not path.exists():
         _create(path, metadata, newest, create=create and not readonly, journal=journal or journal_of(path))
-    found = store_file.inspect(path, thorough=not readonly)
+    found = store_file.inspect(path, thorough=not readonly, check=check)
     refusal = _refusal(path, found, newest, readonly=readonly)
     engine = _engine(path, mode="rw" if refusal is None else "ro")
     database = Database(path, engine, newest=newest, refusal=refusal)

@@ -89,8 +89,15 @@ def speaking(path: Path) -> Iterator[None]:
         raise known from error
 
 
-def inspect(path: Path, *, thorough: bool) -> int:
+def inspect(path: Path, *, thorough: bool, check: bool = True) -> int:
     """Return the schema number of the database at `path`, having changed no byte of it.
+
+    Parameters
+    ----------
+    thorough
+        Check all of it however large it is.
+    check
+        Whether to check the pages of a small one at all.
 
     Raises
     ------
@@ -100,14 +107,15 @@ def inspect(path: Path, *, thorough: bool) -> int:
     size = path.stat().st_size
     if size == 0:
         raise StoreCorrupted(path=str(path), reason="the file is empty")
+    thorough = check and (thorough or size <= _CHECK_LIMIT)
     with speaking(path):
         try:
-            return _inspect(path, "ro", thorough=thorough or size <= _CHECK_LIMIT)
+            return _inspect(path, "ro", thorough=thorough)
         except sqlite3.OperationalError as error:
             # A writer that was killed left its journal; only who may write can take it back.
             if error.sqlite_errorcode != sqlite3.SQLITE_READONLY_ROLLBACK:
                 raise
-            return _inspect(path, "rw", thorough=thorough or size <= _CHECK_LIMIT)
+            return _inspect(path, "rw", thorough=thorough)
 
 
 def _inspect(path: Path, mode: str, *, thorough: bool) -> int:

@@ -126,7 +126,7 @@ ASSEMBLY = (
     Mutant(
         "the input is listed again at a resume",
         "scoring/plan.py",
-        "return (job_folder / _FOLDER / _ABOUT).exists()",
+        "return (job_folder / FOLDER / ABOUT).exists()",
         "return False",
         ("tests/engine/test_plan.py::test_what_happens_in_the_folder_later_changes_nothing",),
         "rows belong to other files after a resume",
