@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import update
 
+from batchmagic.workspace.records import next_number
 from batchmagic.workspace.redaction import redact
 from batchmagic.workspace.tables import jobs
 
@@ -14,6 +15,8 @@ if TYPE_CHECKING:
 
     from sqlalchemy import Connection, Row
 
+COUNTER = "labels"
+"""The kind of the number that says how often anything was written on any job, for those who wait for news of it."""
 _MAPPINGS = ("tags", "properties")
 
 
@@ -35,4 +38,5 @@ def relabel(connection: Connection, job: Row[Any], changes: Mapping[str, Any]) -
                 given[key] = {**labels.get(key, {}), **given[key]}
         values["labels"] = redact({**labels, **given})
     if values:
+        next_number(connection, COUNTER, "")
         connection.execute(update(jobs).where(jobs.c.seq == job.seq).values(**values))
