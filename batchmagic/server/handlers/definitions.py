@@ -154,14 +154,14 @@ class OneDeployment(BatchHandler):
     def _put(self, values: Mapping[str, Any]) -> BatchDeployment:
         entity = BatchDeployment.from_dict(values)
         operations = self.service.client.batch_deployments
-        return operations.begin_create_or_update(entity).result()
+        return operations.begin_create_or_update(entity, access=self.service.access(self.caller)).result()
 
     def _patch(self, endpoint: str, deployment: str, changes: Mapping[str, Any]) -> BatchDeployment:
         from batchmagic.sdk.deployments import changed  # noqa: PLC0415
 
         operations = self.service.client.batch_deployments
         entity = changed(operations.get(deployment, endpoint), changes)
-        return operations.begin_create_or_update(entity).result()
+        return operations.begin_create_or_update(entity, access=self.service.access(self.caller)).result()
 
     def _store(self, entity: BatchDeployment) -> None:
         self.audit(target=f"deployment {entity.endpoint_name}/{entity.name}")

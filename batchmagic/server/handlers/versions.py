@@ -34,7 +34,7 @@ class Assets(BatchHandler):
     def put_version(self, values: Mapping[str, Any]) -> dict[str, Any]:
         """Register the version that the definition describes, and return it as it is stored."""
         entity = _ENTITIES[self.kind].from_dict(values)
-        stored = self.operations.create_or_update(entity)
+        stored = self.operations.create_or_update(entity, access=self.service.access(self.caller))
         return shown(stored)
 
     def stored(self, found: dict[str, Any]) -> None:
