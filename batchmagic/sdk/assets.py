@@ -159,10 +159,10 @@ class EnvironmentOperations(AssetOperations[Environment]):
 
 
 def _within_limits(session: Session, entity: A, access: Access | None) -> A:
-    if access is not None:
+    if access is not None and access.is_limited:
         from batchmagic.sdk.declared import confine  # noqa: PLC0415 - looks into MLflow's stores
 
-        confine(session.read(), entity, access)
+        confine(session.write(), entity, access)
     return entity
 
 
