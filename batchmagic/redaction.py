@@ -10,13 +10,15 @@ HIDDEN = "********"
 
 _URI = re.compile(r"\b[a-zA-Z][a-zA-Z0-9+.-]*://[^\s\"'<>]+")
 _TELLING = re.compile(r"sig|token|key|secret|passw|pwd|pass$|cred|auth|^code$|assertion|^sas", re.IGNORECASE)
+# Of an address that has lost its beginning.
+_SIGNATURE = re.compile(r"([?&;]sig=)[^&\s\"'<>]+", re.IGNORECASE)
 # In these the part before the @ is a container, not a user.
 _CONTAINERS = frozenset({"abfs", "abfss", "wasb", "wasbs", "azureml"})
 
 
 def redact_uris(text: str) -> str:
     """Return `text` with the credentials of every URI in it replaced by a placeholder."""
-    return _URI.sub(lambda found: _redact(found.group()), text)
+    return _SIGNATURE.sub(rf"\1{HIDDEN}", _URI.sub(lambda found: _redact(found.group()), text))
 
 
 def _redact(uri: str) -> str:

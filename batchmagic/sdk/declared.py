@@ -27,17 +27,28 @@ _DOWNLOADED = "mlflow-artifacts:"
 def confine(ws: Workspace, entity: Model | Data | Environment, access: Access | None) -> None:
     """Let every path of the definition be a real one that the caller may read; nothing is written.
 
+    The path of a stored version stays what it is: who changes its tags reads nothing.
+
     Raises
     ------
     NotDeclared
         For a path that the caller has not been given.
     """
-    if access is None or not access.is_limited:
+    if access is None or not access.is_limited or _is_stored(ws, entity):
         return
     if isinstance(entity, Environment):
         _confine_environment(ws, entity, access, "")
     elif entity.path is not None:
         entity.path = _path(ws, entity.path, "path", access)
+
+
+def _is_stored(ws: Workspace, entity: Model | Data | Environment) -> bool:
+    if not isinstance(entity, Data) or entity.name is None or entity.version is None:
+        return False  # the files of others are in the workspace
+    with contextlib.suppress(ResourceNotFoundError):
+        stored = ws.assets.get("data", entity.name, entity.version)
+        return isinstance(stored, Data) and (stored.path, stored.type) == (entity.path, entity.type)
+    return False
 
 
 def confine_deployment(

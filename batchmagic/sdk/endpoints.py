@@ -64,6 +64,9 @@ class BatchEndpointOperations:
         experiment_name: str | None = None,
         recursive: bool = False,
         overwrite: bool = False,
+        display_name: str | None = None,
+        description: str | None = None,
+        tags: Mapping[str, str] | None = None,
         properties: Mapping[str, str] | None = None,
         access: Access | None = None,
         idempotency_key: str | None = None,
@@ -85,6 +88,8 @@ class BatchEndpointOperations:
             Whether files of nested folders are scored too.
         overwrite
             Whether an output that exists is replaced.
+        display_name, description, tags
+            What is written on the job; `JobOperations.update` changes it.
         properties
             Labels of the job, over those that `params_override` has.
         access
@@ -114,9 +119,11 @@ class BatchEndpointOperations:
             access=access,
         )
         if properties:
-            labels = {**prepared.spec.properties, **properties}
-            prepared = replace(prepared, spec=replace(prepared.spec, properties=labels))
-        return job_of(ws, submit(ws, prepared, idempotency_key=idempotency_key, request=request))
+            attached = {**prepared.spec.properties, **properties}
+            prepared = replace(prepared, spec=replace(prepared.spec, properties=attached))
+        labels = {"display_name": display_name, "description": description, "tags": tags or None}
+        record = submit(ws, prepared, labels=labels, idempotency_key=idempotency_key, request=request)
+        return job_of(ws, record)
 
     def export(
         self,

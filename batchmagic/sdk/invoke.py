@@ -145,19 +145,28 @@ def prepare(
 
 
 def submit(
-    ws: Workspace, prepared: PreparedJob, *, idempotency_key: str | None = None, request: str | None = None
+    ws: Workspace,
+    prepared: PreparedJob,
+    *,
+    labels: Mapping[str, Any] | None = None,
+    idempotency_key: str | None = None,
+    request: str | None = None,
 ) -> JobRecord:
     """Queue the job and see to it that its compute has a host; return the job as it is stored.
 
     Parameters
     ----------
-    idempotency_key, request
+    labels, idempotency_key, request
         See `batchmagic.workspace.jobs.JobStore.submit`.
     """
     from batchmagic.workspace.launch import ensure_host  # noqa: PLC0415 - the front path of `prepare` does without
 
     record = ws.jobs.submit(
-        prepared.spec, secrets=prepared.secrets, idempotency_key=idempotency_key, request=request
+        prepared.spec,
+        secrets=prepared.secrets,
+        labels=labels,
+        idempotency_key=idempotency_key,
+        request=request,
     )
     ensure_host(ws, prepared.spec.compute)
     return record

@@ -50,7 +50,7 @@ class JobStore(JobQueries):
         spec: JobSpec,
         *,
         secrets: Mapping[str, str] | None = None,
-        display_name: str | None = None,
+        labels: Mapping[str, Any] | None = None,
         idempotency_key: str | None = None,
         request: str | None = None,
     ) -> JobRecord:
@@ -62,6 +62,8 @@ class JobStore(JobQueries):
             With an empty `name`, the job gets one.
         secrets
             Values of its environment variables.
+        labels
+            See `relabel`.
         idempotency_key
             A second submission with the same key returns the job of the first.
         request
@@ -92,13 +94,13 @@ class JobStore(JobQueries):
                     spec=redact(spec.to_json()),
                     **_columns(spec),
                     progress=Progress().to_json(),
-                    display_name=display_name,
                     error=None,
                     idempotency_key=idempotency_key,
                     request=request,
                     created_at=now(),
                 )
             )
+            relabel(connection, rows.find(connection, name), labels or {})
             job_events.note(connection, rows.find(connection, name), JobStatus.QUEUED)
         failpoints.hit("submit.after_row")
         return self.get(name)

@@ -42,7 +42,7 @@ def bring(ws, name, status):
 
 def test_a_job_is_queued_with_a_name_a_private_folder_and_its_secrets(ws, spec):
     given = spec(settings=Settings(mini_batch_size=3), input_path="/d/é", properties={"a": "b"})
-    job = ws.jobs.submit(given, secrets={"A": "x"}, display_name="mine")
+    job = ws.jobs.submit(given, secrets={"A": "x"}, labels={"display_name": "mine"})
     assert re.fullmatch(r"[a-z]+-[a-z]+-[0-9a-f]{4}", job.name)
     assert job.spec == replace(given, name=job.name)
     assert (job.status, job.run, job.progress, job.display_name) == (S.QUEUED, 1, Progress(), "mine")
