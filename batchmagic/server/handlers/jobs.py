@@ -7,6 +7,8 @@ import json
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 
+from jupyter_server.utils import url_path_join
+
 from batchmagic.entities.status import JobStatus
 from batchmagic.errors import (
     RequestError,
@@ -177,7 +179,7 @@ class EndpointJobs(JobList):
         key = self._key(endpoint)
         found, is_new = await self.service.call(self._start, endpoint, arguments, key)
         self.audit(target=f"job {found['name']}", repeated=not is_new)
-        self.set_header("Location", found["id"])
+        self.set_header("Location", url_path_join(self.base_url, found["id"]))
         if key is not None:
             self.set_header("Repeatability-Result", "accepted")
         self.answer(found, HTTPStatus.CREATED)
