@@ -261,6 +261,11 @@ class BatchHandler(JupyterHandler):
         self.set_header("Content-Type", "application/json; charset=utf-8")
         self.finish(json.dumps(value, default=str, ensure_ascii=False, allow_nan=False))
 
+    def address(self, query: str = "") -> str:
+        """Return the address of this request as its caller sees it, with another query."""
+        origin = self.settings.get("batchmagic_public_origin")
+        return f"{origin or f'{self.request.protocol}://{self.request.host}'}{self.request.path}{query}"
+
     def fail(self, error: BatchMagicError) -> None:
         """Send what went wrong."""
         self.clear()

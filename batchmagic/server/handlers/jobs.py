@@ -101,7 +101,7 @@ class JobList(Jobs):
         found = self._seen(ws, endpoint, before=before, top=top or _MOST)
         records, more = found[:top], len(found) > (top or _MOST)
         self.service.client.session.look_after(records)
-        after = f"{self.request.path}?{self._query(top=top, skip=records[-1].seq)}" if more else None
+        after = self.address(f"?{self._query(top=top, skip=records[-1].seq)}") if more else None
         return job_list_json([self.shown(record) for record in records], next_link=after)
 
     def _seen(self, ws: Workspace, endpoint: str | None, *, before: int | None, top: int) -> list[JobRecord]:
