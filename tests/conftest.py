@@ -106,6 +106,13 @@ def session_workspace() -> Iterator[PrivateWorkspace]:
         yield workspace
 
 
+@pytest.fixture(scope="session")
+def server_workspace() -> Iterator[PrivateWorkspace]:
+    """A private workspace that the tests of the server share."""
+    with private_workspace() as workspace:
+        yield workspace
+
+
 def _refuse_optional_skip(report: pytest.TestReport | pytest.CollectReport) -> None:
     """In CI everything is installed: a part that is missing there is a mistake, not a reason to skip."""
     if not (report.skipped and isinstance(report.longrepr, tuple)):

@@ -1,0 +1,28 @@
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+sys.path.insert(0, str(Path(__file__).parents[1] / "main_job"))
+
+from server_support import Server, World, world_of
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+
+@pytest.fixture(scope="session")
+def world(server_workspace) -> Iterator[World]:
+    """A workspace with one of everything, for tests that leave it as it is, and the jobs of it alone."""
+    with world_of(server_workspace) as found:
+        yield found
+
+
+@pytest.fixture(scope="session")
+def server(world) -> Iterator[Server]:
+    """A server of `world` alone, for tests that do not need one of their own."""
+    with world.server() as found:
+        yield found
