@@ -9,6 +9,7 @@ from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, ClassVar, cast
 
 from jupyter_core.utils import ensure_async
+from jupyter_server.auth.decorator import allow_unauthenticated
 from jupyter_server.auth.utils import HTTP_METHOD_TO_AUTH_ACTION
 from jupyter_server.base.handlers import JupyterHandler
 from tornado import web
@@ -68,6 +69,7 @@ class BatchHandler(JupyterHandler):
     _received = 0
     route: str = ""
     kind: str = ""
+    _is_let_in = False
     # Parts of the path that are no names, and are checked where they are used.
     unchecked: ClassVar[frozenset[str]] = frozenset()
 
@@ -102,6 +104,9 @@ class BatchHandler(JupyterHandler):
             await self._let_in()
         except BatchMagicError as error:
             self.fail(error)
+        else:
+            self._is_let_in = True
+            self.clear_header("Connection")
 
     async def _let_in(self) -> None:
         action = self.action
@@ -192,6 +197,14 @@ class BatchHandler(JupyterHandler):
             raise WrongMediaType(
                 "A packed body is not read here.", target="Content-Encoding", hint="Send it plain."
             )
+
+    @allow_unauthenticated  # as with GET, `prepare` has seen to that
+    async def head(self, *args: str, **values: str) -> None:
+        """Answer as to GET, without the body; a stream, which has no end, is not begun."""
+        action = self.action
+        if action is None or action.media == "text/event-stream":
+            raise web.HTTPError(HTTPStatus.METHOD_NOT_ALLOWED)
+        await ensure_async(self.get(*args, **values))
 
     # --- the body
 
@@ -299,6 +312,9 @@ class BatchHandler(JupyterHandler):
         self.set_header("Referrer-Policy", "no-referrer")
         self.set_header("Cache-Control", "no-store")
         self.clear_header("Server")
+        if not self._is_let_in:
+            # Tornado hangs up on a caller who is answered before the body was read: so that the next request knows.
+            self.set_header("Connection", "close")
 
     def set_cors_headers(self) -> None:
         """Send what the server is configured to; nothing of our own, whoever asks."""

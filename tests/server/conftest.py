@@ -26,3 +26,10 @@ def server(world) -> Iterator[Server]:
     """A server of `world` alone, for tests that do not need one of their own."""
     with world.server() as found:
         yield found
+
+
+@pytest.fixture(scope="session")
+def jupyter_server(world) -> Iterator[Server]:
+    """A stock Jupyter server with the extension, on `world`, that lets nobody in without credentials."""
+    with world.server(alone=False, config="c.ServerApp.allow_unauthenticated_access = False\n") as found:
+        yield found
