@@ -256,7 +256,7 @@ class World:
         The workspace; see `main_job_support`.
     tokens
         By name: `manage`, `read`, `invoke` (of all endpoints), `here` and `there` (read and invoke at one endpoint),
-        `expired`, `revoked`, and `wrong`, which is none.
+        `spare`, `expired`, `revoked`, and `wrong`, which is none.
     job, other_job
         Completed jobs of the two endpoints.
     """
@@ -280,6 +280,7 @@ class World:
             "version": "1",
             "job": self.job,
             "kind": "endpoint",
+            "token": "spare",
         }
         self._servers = 0
 
@@ -318,7 +319,7 @@ class World:
         found |= {"here": made("here", *some, endpoint=ENDPOINT)}
         found |= {"there": made("there", *some, endpoint=OTHER_ENDPOINT)}
         found |= {"expired": made("expired", "manage", expires_in=timedelta(microseconds=1))}
-        found |= {"revoked": made("revoked", "manage")}
+        found |= {"revoked": made("revoked", "manage"), "spare": made("spare", "read")}
         store.revoke("revoked")
         return {**found, "wrong": f"bmt_{'0' * 16}_{'x' * 43}"}
 
