@@ -269,17 +269,20 @@ class Host:
 
     def _tell(self, waiting: list[JobRecord], limit: int) -> None:
         free = max(0, limit - self._seats.demand)
-        for place, record in enumerate(waiting, start=1):
-            words = waiting_words(
+        words = {
+            record.name: waiting_words(
                 place=place,
                 needs=record.spec.settings.instance_count,
                 free=free,
                 limit=limit,
                 first=waiting[0].name if place > 1 else None,
             )
-            if self._words.get(record.name) != words:
-                self._words[record.name] = words
-                self._workspace.jobs.set_detail(record.name, words, claim=self._claim)
+            for place, record in enumerate(waiting, start=1)
+        }
+        changed = {name: said for name, said in words.items() if self._words.get(name) != said}
+        if changed:
+            self._workspace.jobs.tell_waiting(changed, claim=self._claim)
+            self._words |= changed
 
     def _begin(self, record: JobRecord, count: int) -> None:
         log.info("begins %s, run %s", record.name, record.run)

@@ -8,7 +8,6 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from batchmagic.entities.job_spec import JobSpec
-from batchmagic.entities.status import JobStatus
 from batchmagic.errors import (
     InterpreterMissing,
     NotAllowed,
@@ -278,13 +277,8 @@ def check_rival(ws: Workspace, folder: Path | None, settings: Settings, *, besid
     """
     if folder is None:
         return
-    unfinished = [status for status in JobStatus if not status.is_terminal]
-    for rival in ws.jobs.list(statuses=unfinished):
-        spec = rival.spec
-        same = (
-            spec.output_path == from_root(ws.root, folder)
-            and spec.settings.output_file_name == settings.output_file_name
-        )
+    for rival in ws.jobs.writers(from_root(ws.root, folder)):
+        same = rival.spec.settings.output_file_name == settings.output_file_name
         if same and rival.name != besides:
             error = OutputExists(path=str(folder / settings.output_file_name))
             error.hint = f"Job {rival.name}, which has not ended, will write it. Choose another output."
@@ -300,7 +294,7 @@ def _job_name(ws: Workspace, name: str | None) -> str:
         raise ValidationException(
             field="job_name", value=name, reason="means the last job", hint="Choose another name."
         )
-    if any(record.name.lower() == name.lower() for record in ws.jobs.list()):
+    if ws.jobs.is_taken(name):
         raise ResourceExistsError(
             f"There is a job {name!r} already.", target="job_name", hint="Choose another name."
         )

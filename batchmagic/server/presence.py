@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 
 from jupyter_server._tz import utcnow
 
-from batchmagic.entities.status import JobStatus
 from batchmagic.errors import BatchMagicError, WorkspaceMoved
 from batchmagic.server.alone import BatchServer, address
 from batchmagic.workspace.servers import ALONE, JUPYTER
@@ -19,7 +18,6 @@ if TYPE_CHECKING:
     from batchmagic.workspace.servers import ServerRecord
 
 _SECONDS = 10.0
-_UNFINISHED = [status for status in JobStatus if not status.is_terminal]
 
 
 class Presence:
@@ -72,7 +70,7 @@ class Presence:
         if self._record is None:
             self._record = self._announce(ws)
         ws.servers.renew(self._record)
-        self.unfinished = len(ws.jobs.list(statuses=_UNFINISHED))
+        self.unfinished = sum(n for status, n in ws.jobs.count().items() if not status.is_terminal)
 
     def _announce(self, ws: Workspace) -> ServerRecord:
         server = self._app.serverapp

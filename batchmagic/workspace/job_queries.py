@@ -23,6 +23,8 @@ if TYPE_CHECKING:
     from batchmagic.workspace.job_events import JobEvent
     from batchmagic.workspace.job_records import JobRecord
 
+_UNFINISHED = [status.value for status in JobStatus if status not in TERMINAL]
+
 
 class JobQueries:
     """Jobs by name, key, endpoint, compute and status.
@@ -102,9 +104,20 @@ class JobQueries:
 
     def unfinished(self, compute: str) -> builtins.list[JobRecord]:
         """Return the jobs of the compute whose run has not ended, in order of submission."""
-        ended = [status.value for status in TERMINAL]
-        query = select(jobs).where(jobs.c.compute == compute, jobs.c.status.not_in(ended))
+        query = select(jobs).where(jobs.c.compute == compute, jobs.c.status.in_(_UNFINISHED))
         return self._all(query.order_by(jobs.c.seq))
+
+    def is_taken(self, name: str) -> bool:
+        """Return whether there is a job of this whole name, in whatever case its letters are."""
+        with self._database.read() as connection:
+            return connection.execute(select(jobs.c.seq).where(jobs.c.name == name)).first() is not None
+
+    def writers(self, output_path: str) -> builtins.list[JobRecord]:
+        """Return the jobs that have not ended and write into the folder, as `JobSpec.output_path` names it."""
+        query = select(jobs).where(
+            jobs.c.status.in_(_UNFINISHED), jobs.c.spec["output_path"].as_string() == output_path
+        )
+        return self._all(query)
 
     def cancel_requested(self, name: str) -> bool:
         """Return whether the job shall stop."""

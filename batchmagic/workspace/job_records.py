@@ -197,9 +197,10 @@ def request_of(spec: JobSpec) -> str:
 def _by_prefix(connection: Connection, prefix: str) -> Row[Any]:
     # A range and not LIKE, in which an underscore stands for anything; the index answers it.
     start = jobs.c.name.between(prefix, f"{prefix}{_LAST}")
-    rows = connection.execute(select(jobs).where(start).order_by(jobs.c.seq.desc()).limit(9)).all()
+    found = select(jobs.c.seq, jobs.c.name).where(start).order_by(jobs.c.seq.desc()).limit(9)
+    rows = connection.execute(found).all()
     if len(rows) == 1:
-        return rows[0]
+        return connection.execute(select(jobs).where(jobs.c.seq == rows[0].seq)).one()
     if rows:
         names = ", ".join(row.name for row in rows[:8])
         raise ResourceNotFoundError(

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import delete, insert, select, update
+from sqlalchemy import bindparam, delete, insert, select, update
 
 from batchmagic import failpoints
 from batchmagic.entities.progress import Progress
@@ -173,6 +173,14 @@ class JobStore(JobQueries):
             row = _owned(connection, name, claim)
             if row.status_detail != detail:
                 connection.execute(update(jobs).where(jobs.c.seq == row.seq).values(status_detail=detail))
+
+    def tell_waiting(self, details: Mapping[str, str], *, claim: Claim) -> None:
+        """Say in words what each of these queued jobs waits for, in one write; what waits no more is left alone."""
+        told = update(jobs).values(status_detail=bindparam("detail"))
+        told = told.where(jobs.c.name == bindparam("job"), jobs.c.status == JobStatus.QUEUED.value)
+        with self._database.write() as connection:
+            ClaimStore.check(connection, claim)
+            connection.execute(told, [{"job": name, "detail": detail} for name, detail in details.items()])
 
     def set_progress(self, name: str, progress: Progress, *, claim: Claim | None = None) -> None:
         """Keep the counters, for every view to show."""

@@ -137,6 +137,7 @@ jobs = Table(
     Index("jobs_by_name", "name", unique=True),
     Index("jobs_by_compute", "compute", "status"),
     Index("jobs_by_endpoint", "endpoint", "deployment"),
+    Index("jobs_by_status", "status"),
     sqlite_autoincrement=True,
 )
 

@@ -13,6 +13,7 @@ from batchmagic.entities.progress import Progress
 from batchmagic.entities.settings import Settings
 from batchmagic.entities.status import TRANSITIONS, JobStatus
 from batchmagic.errors import (
+    Fenced,
     InvalidName,
     ResourceExistsError,
     ResourceNotFoundError,
@@ -126,6 +127,36 @@ def test_waiting_and_unfinished_are_by_compute_and_in_order(ws, spec):
     assert [job.name for job in ws.jobs.waiting("local")] == ["job1"]
     assert [job.name for job in ws.jobs.unfinished("local")] == ["job0", "job1"]
     assert [job.name for job in ws.jobs.waiting("cluster")] == ["job3"]
+
+
+def test_what_queued_jobs_wait_for_is_told_in_one_write_and_others_are_left_alone(ws, spec):
+    claim = ws.claims.acquire("compute/local")
+    for name in ("one", "two", "late"):
+        ws.jobs.submit(spec(name))
+    ws.jobs.transition("late", S.PREPARING, detail="begins")
+    ws.jobs.tell_waiting({"one": "place 1", "two": "place 2", "late": "place 3", "gone": "p"}, claim=claim)
+    assert [ws.jobs.get(name).status_detail for name in ("one", "two", "late")] == [
+        "place 1",
+        "place 2",
+        "begins",
+    ]
+    ws.claims.release(claim)
+    with pytest.raises(Fenced):
+        ws.jobs.tell_waiting({"one": "late"}, claim=claim)
+    assert ws.jobs.get("one").status_detail == "place 1"
+
+
+def test_who_will_write_a_folder_and_which_names_are_taken(ws, spec):
+    ws.jobs.submit(spec("one", output_path="/out/a'b"))
+    ws.jobs.submit(spec("two", output_path="/out/a'b"))
+    ws.jobs.submit(spec("other", output_path="/out/a"))
+    ws.jobs.submit(spec("none"))
+    ws.jobs.transition("two", S.FAILED)
+    assert [job.name for job in ws.jobs.writers("/out/a'b")] == ["one"]
+    assert ws.jobs.writers("/out") == []
+    assert [ws.jobs.is_taken(name) for name in ("one", "ONE", "on", "one-batchscoring", "o%")] == [
+        True, True, False, False, False,
+    ]  # fmt: skip
 
 
 @pytest.mark.parametrize("old", S)

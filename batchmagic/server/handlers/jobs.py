@@ -209,7 +209,7 @@ class EndpointJobs(JobList):
 
     def _check_queue(self, ws: Workspace) -> None:
         most = self.service.max_queued
-        if len(ws.jobs.list(statuses=[JobStatus.QUEUED], limit=most)) >= most:
+        if ws.jobs.count()[JobStatus.QUEUED] >= most:
             raise TooManyRequests(f"{most} jobs wait already.", retry_after=_RETRY, target="queue")
 
     def _key(self, endpoint: str) -> str | None:

@@ -14,6 +14,7 @@ from batchmagic.workspace.migrations import (
     m0003_claim_place,
     m0004_job_labels,
     m0005_tokens,
+    m0006_jobs_by_status,
 )
 
 if TYPE_CHECKING:
@@ -24,4 +25,5 @@ MIGRATIONS: tuple[Migration, ...] = (
     (m0003_claim_place.NUMBER, m0003_claim_place.STEPS),
     (m0004_job_labels.NUMBER, m0004_job_labels.STEPS),
     (m0005_tokens.NUMBER, m0005_tokens.STEPS),
+    (m0006_jobs_by_status.NUMBER, m0006_jobs_by_status.STEPS),
 )
