@@ -12,6 +12,7 @@ from traitlets import Bool, Dict, Int, List, Unicode
 
 from batchmagic.server import routes
 from batchmagic.server.alone import BatchServer
+from batchmagic.server.lag import LagMonitor
 from batchmagic.server.presence import Presence
 from batchmagic.server.service import Service
 from batchmagic.workspace import locate
@@ -51,6 +52,7 @@ class BatchMagicApp(ExtensionApp):
 
     service: Service
     presence: Presence
+    lag: LagMonitor
 
     def initialize_settings(self) -> None:
         """Find the workspace, and tell kernels and terminals of this server which it is."""
@@ -72,6 +74,7 @@ class BatchMagicApp(ExtensionApp):
             batchmagic_public_origin=f"{parts.scheme}://{parts.netloc}" if parts.netloc else None,
         )
         self.presence = Presence(self)
+        self.lag = LagMonitor(self.service.metrics.registry)
 
     def initialize_handlers(self) -> None:
         """Answer at the addresses of the table."""
@@ -79,6 +82,7 @@ class BatchMagicApp(ExtensionApp):
 
     async def _start_jupyter_server_extension(self, serverapp: ServerApp) -> None:
         del serverapp
+        self.lag.start()
         await self.presence.start()
 
     def current_activity(self) -> dict[str, int] | None:
@@ -87,6 +91,7 @@ class BatchMagicApp(ExtensionApp):
 
     async def stop_extension(self) -> None:
         """Take the server off the record and close the workspace."""
+        await self.lag.stop()
         await self.presence.stop()
         self.service.close()
 
