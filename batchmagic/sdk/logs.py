@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from batchmagic.errors import ResourceNotFoundError, UsageError
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from pathlib import Path
 
 _USER = "user"
@@ -36,7 +37,19 @@ def find_log(folder: Path, end: str | None, *, job: str) -> Path:
             if path.is_file() and path.stat().st_size:
                 return path
         raise ResourceNotFoundError(f"Job {job} has written no log yet.", kind="log")
-    known = list_logs(folder)
+    return folder / match_log(list_logs(folder), end)
+
+
+def match_log(known: Sequence[str], end: str) -> str:
+    """Return the one of the known logs whose path ends with `end`.
+
+    Raises
+    ------
+    ResourceNotFoundError
+        If there is none.
+    UsageError
+        If more than one fits.
+    """
     wanted = end.removeprefix("./").removeprefix("logs/").strip("/")
     found = [path for path in known if path == wanted or f"/{path}".endswith(f"/{wanted}")]
     found = found or [path for path in known if path.endswith(wanted) or path.split(".")[0].endswith(wanted)]
@@ -46,4 +59,4 @@ def find_log(folder: Path, end: str | None, *, job: str) -> Path:
         raise UsageError(f"{end!r} fits {len(found)} logs.", hint=f"{', '.join(found[:_SHOWN])}{more}")
     if not found:
         raise ResourceNotFoundError(kind="log", name=end, known=known)
-    return folder / (exact or found)[0]
+    return (exact or found)[0]

@@ -39,6 +39,12 @@ def read_rows(path: Path, spec: JobSpec, columns: Columns) -> pd.DataFrame:
     return _read_delimited(path, columns, separator=separator, header=form is OutputFormat.CSV)
 
 
+def is_quoted(spec: JobSpec, columns: Columns) -> bool:
+    """Return whether a line's end between quotes is part of a row, in a file of text."""
+    form = spec.settings.effective_format()
+    return form is OutputFormat.CSV or (form is OutputFormat.AZURE and not _is_lines(spec, columns))
+
+
 def _is_lines(spec: JobSpec, columns: Columns) -> bool:
     """Tell whether each line is the text of one list item, which nothing quotes."""
     return spec.scoring_script is not None and [name for name, _ in columns] == ["result"]

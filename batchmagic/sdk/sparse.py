@@ -20,7 +20,7 @@ def copy_file(source: Path, target: Path) -> None:
         shutil.copyfile(source, target)
         return
     with source.open("rb") as read, target.open("wb") as write:
-        for start, end in _stretches(read.fileno()):
+        for start, end in stretches(read.fileno()):
             for at in range(start, end, _CHUNK):
                 write.seek(at)
                 write.write(os.pread(read.fileno(), min(_CHUNK, end - at), at))
@@ -29,34 +29,37 @@ def copy_file(source: Path, target: Path) -> None:
 
 def read_text(path: Path) -> str:
     """Return the text that was written to a file and is still there; its holes are left out."""
-    if not has_holes(path):
-        return path.read_text(encoding="utf-8", errors="replace")
     with path.open("rb") as file:
-        size = os.fstat(file.fileno()).st_size
-        pieces = [_piece(file.fileno(), start, end, size) for start, end in _stretches(file.fileno())]
-    return b"".join(pieces).decode("utf-8", "replace")
+        return b"".join(pieces(file.fileno())).decode("utf-8", "replace")
+
+
+def pieces(descriptor: int, *, size: int | None = None) -> Iterator[bytes]:
+    """Yield what is in a file, up to `size`, without its holes and the zeros of blocks that a hole covers in part."""
+    size = os.fstat(descriptor).st_size if size is None else size
+    for start, end in stretches(descriptor):
+        at, stop = start, min(end, size)
+        while at < stop and (piece := os.pread(descriptor, min(_CHUNK, stop - at), at)):
+            told = piece.lstrip(b"\0") if 0 < start == at else piece
+            at += len(piece)
+            yield told.rstrip(b"\0") if at == end < size else told
 
 
 def has_holes(path: Path) -> bool:
     """Whether a file takes less of the disk than it is long."""
-    found = path.stat()
+    return is_sparse(path.stat())
+
+
+def is_sparse(found: os.stat_result) -> bool:
+    """Whether a file of which this is known takes less of the disk than it is long."""
     return hasattr(os, "SEEK_HOLE") and found.st_blocks * _BLOCK < found.st_size
 
 
-def _piece(descriptor: int, start: int, end: int, size: int) -> bytes:
-    """Return a stretch without the zeros of the blocks that a hole covers in part."""
-    piece = b""
-    while len(piece) < end - start and (
-        more := os.pread(descriptor, end - start - len(piece), start + len(piece))
-    ):
-        piece += more
-    piece = piece if end >= size else piece.rstrip(b"\0")
-    return piece if start == 0 else piece.lstrip(b"\0")
-
-
-def _stretches(descriptor: int) -> Iterator[tuple[int, int]]:
+def stretches(descriptor: int) -> Iterator[tuple[int, int]]:
     """Yield where the data is: the half-open ranges between the holes."""
     size = os.fstat(descriptor).st_size
+    if not hasattr(os, "SEEK_HOLE"):
+        yield 0, size
+        return
     end = 0
     while end < size:
         try:

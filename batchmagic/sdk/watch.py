@@ -31,6 +31,13 @@ _SHORTEST, _LONGEST = 10.0, 1800.0
 class Watch:
     """Follows one job through the store, from any thread, one at a time.
 
+    Parameters
+    ----------
+    record
+        The job as it was read just now; None: it is read.
+    errors
+        Whether to read its errors, for which its ledger is kept open while it runs.
+
     Attributes
     ----------
     record
@@ -45,11 +52,16 @@ class Watch:
         What else is wrong.
     stopped
         Whether it will not be read again because of that.
+    reads_errors
+        Whether its errors are read with it.
     """
 
-    def __init__(self, session: Session, name: str) -> None:
+    def __init__(
+        self, session: Session, name: str, *, record: JobRecord | None = None, errors: bool = True
+    ) -> None:
         self.session = session
-        self.record: JobRecord = session.job(name)
+        self.record: JobRecord = record or session.job(name)
+        self.reads_errors = errors
         self.groups: list[ErrorGroup] = []
         self.trouble = self.warning = ""
         self.stopped = False
@@ -58,7 +70,7 @@ class Watch:
         self._seen: tuple[object, ...] = ()
         self._ledger: Ledger | None = None
         self._forget()
-        self._take(self.record, time.monotonic())
+        self.take(self.record, time.monotonic())
 
     @property
     def rests(self) -> bool:
@@ -70,7 +82,7 @@ class Watch:
         if self.rests or now < self._try_at:
             return
         try:
-            self._take(self._read(), now)
+            self.take(self._read(), now)
         except ResourceNotFoundError as error:
             self.stop(f"Job {self.record.name} was deleted." if error.target == "job" else str(error))
         except Exception as error:  # noqa: BLE001 -- whatever it is, the view tells it and the others go on
@@ -81,6 +93,37 @@ class Watch:
                 self.stop(self.trouble)
         else:
             self.trouble, self._failures = "", 0
+
+    def take(self, record: JobRecord, now: float) -> None:
+        """Make the document of the job as it was read, at `now` (seconds of the steady clock)."""
+        if record.run != self.record.run:
+            self._forget()
+        progress = record.progress
+        pace = self._meter.observe(progress, now)
+        self._pace = replace(pace, left=self._steady.follow(pace.left, now))
+        self._note_rate(progress.completed + progress.failed, now)
+        seen = (
+            record.run,
+            record.status.is_terminal,
+            progress.retried,
+            progress.failed,
+            progress.files_failed,
+        )
+        if self.reads_errors and seen != self._seen:
+            # The counters and the errors are written one after the other; at the end both are there.
+            self.groups = self._read_groups()
+            self._seen = seen
+        self.document: dict[str, Any] = job_document(
+            self.session.read(),
+            record,
+            groups=self.groups,
+            pace=self._pace,
+            rates=tuple(self._rates),
+            session=self.session,
+        )
+        self.record = record
+        if record.status.is_terminal:
+            self.close()
 
     def attempts(self) -> tuple[list[Attempt], float]:
         """Return the attempts that ended last, and over how many seconds they are told.
@@ -112,36 +155,6 @@ class Watch:
         if record.name != self.record.name:  # gone, and the name of another begins with it
             raise ResourceNotFoundError(kind="job", name=self.record.name)
         return record
-
-    def _take(self, record: JobRecord, now: float) -> None:
-        if record.run != self.record.run:
-            self._forget()
-        progress = record.progress
-        pace = self._meter.observe(progress, now)
-        self._pace = replace(pace, left=self._steady.follow(pace.left, now))
-        self._note_rate(progress.completed + progress.failed, now)
-        seen = (
-            record.run,
-            record.status.is_terminal,
-            progress.retried,
-            progress.failed,
-            progress.files_failed,
-        )
-        if seen != self._seen:
-            # The counters and the errors are written one after the other; at the end both are there.
-            self.groups = self._read_groups()
-            self._seen = seen
-        self.document: dict[str, Any] = job_document(
-            self.session.read(),
-            record,
-            groups=self.groups,
-            pace=self._pace,
-            rates=tuple(self._rates),
-            session=self.session,
-        )
-        self.record = record
-        if record.status.is_terminal:
-            self.close()
 
     def _forget(self) -> None:
         self._meter, self._steady = Meter(), Steady()

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from jupyter_server.extension.application import ExtensionApp
-from traitlets import Bool, Dict, Int, List, Unicode
+from traitlets import Bool, Dict, Float, Int, List, Unicode
 
 from batchmagic.server import routes
 from batchmagic.server.alone import BatchServer
@@ -49,6 +49,9 @@ class BatchMagicApp(ExtensionApp):
         config=True
     )
     max_queued = Int(1000, help="Jobs that may wait; above it an invoke gets 429.").tag(config=True)
+    heartbeat = Float(
+        15.0, help="Seconds after which a stream of events without news says that it is still there."
+    ).tag(config=True)
 
     service: Service
     presence: Presence
@@ -67,6 +70,7 @@ class BatchMagicApp(ExtensionApp):
             allow_manage=self.allow_manage,
             has_kernels=not isinstance(self.serverapp, BatchServer),
             max_queued=self.max_queued,
+            heartbeat=self.heartbeat,
         )
         parts = urlsplit(self.public_url)
         self.settings.update(
@@ -91,6 +95,7 @@ class BatchMagicApp(ExtensionApp):
 
     async def stop_extension(self) -> None:
         """Take the server off the record and close the workspace."""
+        await self.service.feed.stop()
         await self.lag.stop()
         await self.presence.stop()
         self.service.close()

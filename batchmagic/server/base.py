@@ -127,7 +127,7 @@ class BatchHandler(JupyterHandler):
             self._check_media()
 
     async def _identify(self) -> Caller:
-        text = self._bearer()
+        text = self.bearer()
         if text is not None and text.startswith(PREFIX):
             token = await self.service.token(text)
             if token is None:
@@ -146,7 +146,8 @@ class BatchHandler(JupyterHandler):
             raise NotAuthenticated
         return Caller.of_user(self.current_user.username, has_shell=self.service.has_kernels)
 
-    def _bearer(self) -> str | None:
+    def bearer(self) -> str | None:
+        """Return the token that the request shows in its header."""
         found = _BEARER.fullmatch(self.request.headers.get("Authorization", ""))
         return found[1] if found else None
 

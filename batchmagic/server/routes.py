@@ -8,7 +8,16 @@ from typing import TYPE_CHECKING, Any
 
 from batchmagic.entities.kinds import KINDS
 from batchmagic.server.actions import METHODS, action_of
-from batchmagic.server.handlers import definitions, jobs, operation, tokens, versions
+from batchmagic.server.handlers import (
+    definitions,
+    files,
+    jobs,
+    mini_batches,
+    operation,
+    streams,
+    tokens,
+    versions,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -85,6 +94,15 @@ def _of_job(below: str) -> list[Route]:
         Route(path=item, handler=jobs.OneJob),
         Route(path=f"{item}/cancel", handler=jobs.Cancel),
         Route(path=f"{item}/resume", handler=jobs.Resume),
+        Route(path=f"{item}/progress", handler=mini_batches.ProgressOf),
+        Route(path=f"{item}/errors", handler=mini_batches.Errors),
+        Route(path=f"{item}/mini-batches", handler=mini_batches.MiniBatchList),
+        Route(path=f"{item}/mini-batches/{{number}}", handler=mini_batches.OneMiniBatch),
+        Route(path=f"{item}/logs", handler=files.LogList),
+        Route(path=f"{item}/logs/{{path}}", handler=files.OneLog),
+        Route(path=f"{item}/outputs", handler=files.OutputList),
+        Route(path=f"{item}/outputs/score", handler=files.Rows),
+        Route(path=f"{item}/outputs/score/{{path}}", handler=files.OutputFile),
     ]
 
 
@@ -109,6 +127,7 @@ ROUTES: tuple[Route, ...] = (
     Route(path=f"{_OF_ENDPOINT}/deployments", handler=definitions.DeploymentList),
     Route(path=f"{_OF_ENDPOINT}/deployments/{{deployment}}", handler=definitions.OneDeployment),
     Route(path="/deployments/{endpoint}/{deployment}", handler=definitions.OneDeployment),
+    Route(path="/events", handler=streams.Events),
     Route(path="/jobs", handler=jobs.AllJobs),
     Route(path=f"{_OF_ENDPOINT}/jobs", handler=jobs.EndpointJobs),
     *_of_job(_OF_ENDPOINT),

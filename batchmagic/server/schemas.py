@@ -10,11 +10,14 @@ from batchmagic.entities.deployment_settings import ModelBatchDeploymentSettings
 from batchmagic.entities.kinds import KINDS
 from batchmagic.entities.schema import schema_of
 from batchmagic.entities.status import JobStatus
+from batchmagic.workspace.ledger_pages import STATUSES
 from batchmagic.workspace.tokens import SCOPES
 
 _HOME = "#/components/schemas/"
 _TEXT: dict[str, Any] = {"type": "string"}
 _MAYBE: dict[str, Any] = {"type": ["string", "null"]}
+_COUNT: dict[str, Any] = {"type": "integer"}
+_MAYBE_NUMBER: dict[str, Any] = {"type": ["number", "null"]}
 _MAP: dict[str, Any] = {"type": "object"}
 # What the workspace knows of a stored definition beyond its YAML.
 _STORED: dict[str, Any] = {
@@ -108,9 +111,50 @@ def _own(found: dict[str, Any]) -> dict[str, Any]:
             may_manage={"type": "boolean"},
             version=_TEXT,
         ),
+        **_followed(),
         "Schema": _MAP,
         "OpenApi": _MAP,
         "Text": _TEXT,
+    }
+
+
+def _followed() -> dict[str, Any]:
+    """Return what is told of a job that runs or has run."""
+    error = {**_object(kind=_TEXT, message=_TEXT), "type": ["object", "null"]}
+    try_ = {
+        "ok": {"type": "boolean"},
+        "rows": _COUNT,
+        "instance": _MAYBE,
+        "slot": _MAYBE_NUMBER,
+        "started_at": _MAYBE,
+        "seconds": _MAYBE_NUMBER,
+        "error": error,
+    }
+    mini_batch = {
+        "number": _COUNT,
+        "status": {"enum": list(STATUSES)},
+        "attempts": _COUNT,
+        "files": _COUNT,
+        "file": _TEXT,
+        **{key: value for key, value in try_.items() if key != "ok"},
+    }
+    many = [
+        _object(**try_, attempt=_COUNT, file=_MAYBE, final={"type": "boolean"}),
+        _object(path=_TEXT, size=_COUNT, modified={"type": "number"}, href=_TEXT),
+        _object(type=_TEXT, message=_TEXT, count=_COUNT, files=_COUNT, tracebacks={"type": "array"}),
+    ]
+    tries, files, errors = ({"type": "array", "items": item} for item in many)
+    return {
+        "MiniBatch": _object(
+            tuple(mini_batch), **mini_batch, tries=tries, paths={"type": "array", "items": _TEXT}
+        ),
+        "MiniBatchList": _page("MiniBatch"),
+        "ErrorList": _object(value=errors, nextLink=_MAYBE),
+        "FileList": _object(value=files, nextLink=_MAYBE),
+        "Progress": _object(
+            name=_TEXT, status=_TEXT, status_detail=_TEXT, run=_COUNT, progress=_MAP, events={"type": "array"}
+        ),
+        "Binary": {"type": "string", "format": "binary"},
     }
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import contextvars
 import functools
 import logging
@@ -12,11 +13,13 @@ from typing import TYPE_CHECKING, ParamSpec, TypeVar
 from batchmagic.errors import DiskError, TooManyRequests
 from batchmagic.sdk.access import Access
 from batchmagic.sdk.client import MLClient
+from batchmagic.server.feed import Feed
+from batchmagic.server.files import log_size
 from batchmagic.server.metrics import Metrics
 from batchmagic.workspace.audit import AuditLog
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
     from pathlib import Path
 
     from batchmagic.server.identity import Caller
@@ -28,8 +31,8 @@ R = TypeVar("R")
 
 log = logging.getLogger("batchmagic.server")
 
-_THREADS = 16
-_WAITING = 256
+_THREADS, _READERS = 16, 4
+_WAITING, _DOWNLOADS = 256, 100
 _AGAIN = 2
 
 
@@ -50,6 +53,8 @@ class Service:
         Whether people with Jupyter's own credentials can run what they like anyway.
     max_queued
         Jobs that may wait at once; above it an invoke is refused.
+    heartbeat
+        Seconds after which a stream of events without news says that it is still there.
     """
 
     def __init__(
@@ -62,6 +67,7 @@ class Service:
         allow_manage: bool = False,
         has_kernels: bool = False,
         max_queued: int = 1000,
+        heartbeat: float = 15.0,
     ) -> None:
         self.client = MLClient(workspace)
         self.place = workspace
@@ -70,10 +76,14 @@ class Service:
         self.allow_manage = allow_manage
         self.has_kernels = has_kernels
         self.max_queued = max_queued
+        self.heartbeat = heartbeat
         self._pool = ThreadPoolExecutor(_THREADS, thread_name_prefix="batchmagic-server")
         self.audit_log = AuditLog(workspace)
         self.metrics = Metrics(self.client.session)
-        self._under_way = 0
+        self.feed = Feed(self.client.session, size_of=log_size)
+        # Of their own: downloads from a slow disk must hold up nothing else.
+        self._readers = ThreadPoolExecutor(_READERS, thread_name_prefix="batchmagic-read")
+        self._under_way = self._downloads = 0
 
     async def call(self, function: Callable[P, R], *args: P.args, **values: P.kwargs) -> R:
         """Return what the function returns, which runs in a thread: it may wait for disks and locks.
@@ -92,6 +102,28 @@ class Service:
             return await asyncio.get_running_loop().run_in_executor(self._pool, work)
         finally:
             self._under_way -= 1
+
+    async def read(self, function: Callable[P, R], *args: P.args, **values: P.kwargs) -> R:
+        """Return what the function returns, which reads a piece of a file, in a thread beside those of `call`."""
+        work = functools.partial(function, *args, **values)
+        return await asyncio.get_running_loop().run_in_executor(self._readers, work)
+
+    @contextlib.contextmanager
+    def download(self) -> Iterator[None]:
+        """Count this as one of the downloads that are under way.
+
+        Raises
+        ------
+        TooManyRequests
+            If there are many already.
+        """
+        if self._downloads >= _DOWNLOADS:
+            raise TooManyRequests(f"{_DOWNLOADS} downloads are under way.", retry_after=_AGAIN)
+        self._downloads += 1
+        try:
+            yield
+        finally:
+            self._downloads -= 1
 
     def workspace(self) -> Workspace:
         """Return the workspace.
@@ -150,5 +182,6 @@ class Service:
 
     def close(self) -> None:
         """Wait for what is under way and close the workspace."""
+        self._readers.shutdown(wait=True, cancel_futures=True)
         self._pool.shutdown(wait=True, cancel_futures=True)
         self.client.session.close()

@@ -24,6 +24,9 @@ LINES = "manifest.jsonl"
 INDEX = "manifest.idx"
 ABOUT = "plan.json"
 CHECKS = "crc32"
+# What the path of one file can take: every byte of it as an escape.
+_LONGEST = 6 * 4096
+_DECODER = json.JSONDecoder()
 _GONE = "it is gone, though the job has begun"
 
 
@@ -89,6 +92,12 @@ class Manifest:
         files: list[str] = json.loads(self._lines[start:stop])
         return files if not part else [files[part - 1]]
 
+    def first_of(self, mini_batch: int) -> str:
+        """Return the first file of a mini-batch, however many it has."""
+        start = self._offset(mini_batch) + 1  # behind the bracket
+        name, _ = _DECODER.raw_decode(self._lines[start : start + _LONGEST].decode("ascii"))
+        return str(name)
+
     def paths_of_range(self, first: int, count: int) -> list[list[str]]:
         """Return the files of `count` mini-batches from `first` on; one slice of the manifest."""
         after = first + count
@@ -100,6 +109,12 @@ class Manifest:
     def files_in(self, mini_batch: int) -> int:
         """Return the number of files of a mini-batch."""
         return min(self.mini_batch_size, self.files - mini_batch * self.mini_batch_size)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
 
     def close(self) -> None:
         """Close the manifest."""

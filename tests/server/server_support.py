@@ -281,6 +281,8 @@ class World:
             "job": self.job,
             "kind": "endpoint",
             "token": "spare",
+            "path": "readme.txt",
+            "number": "0",
         }
         self._servers = 0
 

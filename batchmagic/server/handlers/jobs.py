@@ -86,6 +86,23 @@ class Jobs(BatchHandler):
         self.service.client.session.look_after([record])
         return self.shown(record)
 
+    def number(self, name: str, default: int | None, *, least: int = 1, most: int = 1 << 60) -> Any:
+        """Return a number of the query.
+
+        Raises
+        ------
+        ValidationException
+            If what is given is none from `least` to `most`.
+        """
+        text = self.get_query_argument(name, "")
+        if not text:
+            return default
+        if not (text.isascii() and text.isdecimal() and least <= int(text[:20]) <= most):
+            raise ValidationException(
+                field=name, value=text[:80], reason=f"is no number from {least} to {most}"
+            )
+        return int(text)
+
 
 class JobList(Jobs):
     """Jobs, newest first, page by page."""
@@ -93,7 +110,7 @@ class JobList(Jobs):
     def page(self, endpoint: str | None) -> dict[str, Any]:
         """Return one page of the jobs that this caller may know of."""
         ws = self.service.client.session.peek()
-        top, before = self._number("top", 100, most=_MOST), self._number("skip", None)
+        top, before = self.number("top", 100, most=_MOST), self.number("skip", None)
         if ws is None:
             return job_list_json([], next_link=None)
         if endpoint is not None:
@@ -126,14 +143,6 @@ class JobList(Jobs):
                     field="status", value=word, reason="is no status", hint=f"Known: {', '.join(JobStatus)}."
                 )
         return [known[word.lower()] for word in words] or None
-
-    def _number(self, name: str, default: int | None, *, most: int = 1 << 60) -> int | None:
-        text = self.get_query_argument(name, "")
-        if not text:
-            return default
-        if not (text.isascii() and text.isdecimal() and 0 < int(text[:20]) <= most):
-            raise ValidationException(field=name, value=text, reason=f"is no number from 1 to {most}")
-        return int(text)
 
     def _query(self, **values: Any) -> str:
         kept = {key: self.get_query_argument(key, "") for key in ("status", "view")}
