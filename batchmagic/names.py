@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import os
 import re
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -73,15 +74,29 @@ def safe_join(base: Path, *parts: str) -> Path:
     Raises
     ------
     UnsafePath
-        If a part is absolute, holds a NUL or ``..``, or the real path leaves `base`.
+        If a part is absolute, holds a NUL, half a character or ``..``, or the real path leaves `base`.
     """
     for part in parts:
-        if "\0" in part or "\\" in part or Path(part).is_absolute() or ".." in Path(part).parts:
+        if (
+            not _is_encodable(part)
+            or "\0" in part
+            or "\\" in part
+            or Path(part).is_absolute()
+            or ".." in Path(part).parts
+        ):
             raise UnsafePath(path="/".join(parts))
     joined = base.joinpath(*parts)
     if not joined.resolve().is_relative_to(base.resolve()):
         raise UnsafePath(path="/".join(parts))
     return joined
+
+
+def _is_encodable(text: str) -> bool:
+    try:
+        os.fsencode(text)
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def nearest(word: str, known: Iterable[str]) -> str | None:

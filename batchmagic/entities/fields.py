@@ -142,6 +142,10 @@ def _inner_path(value: Any) -> Any:
         text.startswith(("/", "~")) or ".." in re.split(r"[/\\]", text) or "\0" in text
     ):
         raise UnsafePath(path=text)
+    if isinstance(text, str) and any(
+        len(part.encode(errors="replace")) > _MAX_FILE_NAME for part in text.split("/")
+    ):
+        raise wrong("is too long for a path")
     return text
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from dataclasses import dataclass
 from pathlib import Path, PureWindowsPath
@@ -27,6 +28,7 @@ _ASSETS = {
     "computes": "a compute",
     "components": "a component",
 }
+_LONGEST_NAME, _LONGEST_PATH = 255, 4096
 _FORMS = "azureml:NAME:VERSION, azureml:NAME@LABEL, models:/NAME/VERSION, a path, or a URI"
 _URI = re.compile(r"[a-zA-Z][a-zA-Z0-9+.-]+://")
 _WORD = re.compile(r"[a-zA-Z0-9][-_a-zA-Z0-9]*")
@@ -167,9 +169,7 @@ def without_credentials(text: str) -> str:
 
 
 def _normal(path: str) -> str:
-    import os.path  # noqa: PLC0415 - pathlib has no lexical normalisation
-
-    return os.path.normpath(path)
+    return os.path.normpath(path)  # pathlib has no lexical normalisation
 
 
 def _wrong(text: str, reason: str) -> ValidationException:
@@ -236,12 +236,22 @@ def _checked(text: str, values: dict[str, str | None]) -> Reference:
 
 def _plain(text: str, bare: str) -> Reference:
     if text.lower().startswith("file:/"):
-        return Reference(kind="path", text=text, path=_decoded(text))
+        return _local(text, _decoded(text))
     if _URI.match(text):
         return Reference(kind="uri", text=text)
     is_path = "/" in text or "\\" in text or text.startswith("~") or PureWindowsPath(text).drive
     named = None if is_path else _named_plainly(text, bare)
-    return named or Reference(kind="path", text=text, path=text)
+    return named or _local(text, text)
+
+
+def _local(text: str, path: str) -> Reference:
+    try:
+        sizes = [len(os.fsencode(part)) for part in path.split("/")]
+    except UnicodeEncodeError:
+        raise _wrong(text, "holds what no file's name can hold") from None
+    if max(sizes) > _LONGEST_NAME or sum(sizes) > _LONGEST_PATH:
+        raise _wrong(text, "is too long for a path")
+    return Reference(kind="path", text=text, path=path)
 
 
 def _decoded(uri: str) -> str:

@@ -134,6 +134,11 @@ class Access:
         check_links(place, target)
         return place
 
+    def begins_with_root(self, text: str) -> bool:
+        """Return whether a path is written as one in a declared root, wherever it leads."""
+        roots = {place for root in self.roots for place in (Path(root), _real(Path(root)))}
+        return self.mapped(text) is not None or any(Path(text).is_relative_to(root) for root in roots)
+
     def mapped(self, text: str) -> tuple[str, str] | None:
         """Return the path that stands for an address, and the address as it may be stored; None if it is not declared."""
         address = Address.parsed(text) if is_address(text) else None

@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from batchmagic.workspace import Workspace
     from batchmagic.workspace.deployments import DeploymentRecord
 
+# What may stand in the place of a path, beside paths and the datastore.
+_OF = {Model: frozenset({"asset", "job", "mlflow"}), Data: frozenset({"job"})}
 _DOWNLOADED = "mlflow-artifacts:"
 
 
@@ -39,7 +41,7 @@ def confine(ws: Workspace, entity: Model | Data | Environment, access: Access | 
     if isinstance(entity, Environment):
         _confine_environment(ws, entity, access, "")
     elif entity.path is not None:
-        entity.path = _path(ws, entity.path, "path", access)
+        entity.path = _path(ws, entity.path, "path", access, names=_OF[type(entity)])
 
 
 def _is_stored(ws: Workspace, entity: Model | Data | Environment) -> bool:
@@ -73,9 +75,9 @@ def confine_deployment(
         _confine_code(ws, entity, access)
     if isinstance(entity.model, Model):
         if entity.model.path is not None:
-            entity.model.path = _path(ws, entity.model.path, "model.path", access)
+            entity.model.path = _path(ws, entity.model.path, "model.path", access, names=_OF[Model])
     elif entity.model is not None and parse_reference(entity.model).kind != "asset":
-        entity.model = _path(ws, entity.model, "model", access)
+        entity.model = _path(ws, entity.model, "model", access, names=_OF[Model])
     if isinstance(entity.environment, Environment):
         _confine_environment(ws, entity.environment, access, "environment.")
     return kept
@@ -115,7 +117,7 @@ def _stored_code(ws: Workspace, entity: BatchDeployment, access: Access) -> Depl
     with contextlib.suppress(ResourceNotFoundError):
         stored = ws.deployments.get(str(entity.endpoint_name), entity.name)
         same = stored.entity.code_configuration == entity.code_configuration
-        if stored.code_dir is not None and same and not _is_declared(ws, entity, access):
+        if stored.code_dir is not None and same and not _is_declared(entity, access):
             return stored
     return None
 
@@ -127,17 +129,21 @@ def _confine_environment(ws: Workspace, entity: Environment, access: Access, pre
         entity.build.path = _path(ws, entity.build.path, f"{prefix}build.path", access)
 
 
-def _path(ws: Workspace, text: str, target: str, access: Access) -> str:
-    """Return the real path of what a definition names, or the reference itself where that is no path."""
+def _path(
+    ws: Workspace, text: str, target: str, access: Access, *, names: frozenset[str] = frozenset()
+) -> str:
+    """Return the real path of what a definition names, or the reference itself where it is of one of the kinds `names`."""
     if not text.isprintable():
         raise refused(text, target)
     if access.mapped(text) is None:
         reference = parse_reference(text, bare="path")
         if reference.kind == "datastore":
             return str(access.definition(str(datastore_path(ws, reference)), target, ws.root).path)
-        if reference.kind not in {"path", "uri"}:
+        if reference.kind in names:
             _check_named(ws, reference, target, access)
             return text
+        if reference.kind not in {"path", "uri"}:
+            raise refused(text, target)
     return str(access.definition(text, target, ws.root).path)
 
 
@@ -152,12 +158,7 @@ def _check_named(ws: Workspace, reference: Reference, target: str, access: Acces
         check_links(Place(path=folder, within=folder, reference=reference.text), target)
 
 
-def _is_declared(ws: Workspace, entity: BatchDeployment, access: Access) -> bool:
+def _is_declared(entity: BatchDeployment, access: Access) -> bool:
+    """Return whether the code is said to be in a declared root: then it is read again, or refused."""
     code = entity.code_configuration
-    if code is None or code.code is None:
-        return False
-    try:
-        access.definition(code.code, "code_configuration.code", ws.root)
-    except NotDeclared:
-        return False
-    return True
+    return code is not None and code.code is not None and access.begins_with_root(code.code)
