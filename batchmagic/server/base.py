@@ -114,8 +114,8 @@ class BatchHandler(JupyterHandler):
             return
         if not self.check_host():
             raise NotAllowed("The Host header names another machine.", target="Host")
-        self.caller = await self._identify()
         self._check_origin()
+        self.caller = await self._identify()
         await self._ask_authorizer()
         if action is None:
             raise web.HTTPError(HTTPStatus.METHOD_NOT_ALLOWED)
