@@ -71,6 +71,7 @@ class BatchEndpointOperations:
         access: Access | None = None,
         idempotency_key: str | None = None,
         request: str | None = None,
+        most_queued: int | None = None,
     ) -> BatchJob:
         """Start scoring the input and return the job, which runs whatever becomes of this process.
 
@@ -94,7 +95,7 @@ class BatchEndpointOperations:
             Labels of the job, over those that `params_override` has.
         access
             What may be named; None: everything.
-        idempotency_key, request
+        idempotency_key, request, most_queued
             See `batchmagic.workspace.jobs.JobStore.submit`.
 
         Raises
@@ -122,7 +123,14 @@ class BatchEndpointOperations:
             attached = {**prepared.spec.properties, **properties}
             prepared = replace(prepared, spec=replace(prepared.spec, properties=attached))
         labels = {"display_name": display_name, "description": description, "tags": tags or None}
-        record = submit(ws, prepared, labels=labels, idempotency_key=idempotency_key, request=request)
+        record = submit(
+            ws,
+            prepared,
+            labels=labels,
+            idempotency_key=idempotency_key,
+            request=request,
+            most_queued=most_queued,
+        )
         return job_of(ws, record)
 
     def export(

@@ -150,12 +150,13 @@ def submit(
     labels: Mapping[str, Any] | None = None,
     idempotency_key: str | None = None,
     request: str | None = None,
+    most_queued: int | None = None,
 ) -> JobRecord:
     """Queue the job and see to it that its compute has a host; return the job as it is stored.
 
     Parameters
     ----------
-    labels, idempotency_key, request
+    labels, idempotency_key, request, most_queued
         See `batchmagic.workspace.jobs.JobStore.submit`.
     """
     from batchmagic.workspace.launch import ensure_host  # noqa: PLC0415 - the front path of `prepare` does without
@@ -166,6 +167,7 @@ def submit(
         labels=labels,
         idempotency_key=idempotency_key,
         request=request,
+        most_queued=most_queued,
     )
     ensure_host(ws, prepared.spec.compute)
     return record

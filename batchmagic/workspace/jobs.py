@@ -5,12 +5,12 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import bindparam, delete, insert, select, update
+from sqlalchemy import bindparam, delete, func, insert, select, update
 
 from batchmagic import failpoints
 from batchmagic.entities.progress import Progress
 from batchmagic.entities.status import JobStatus, sources_of
-from batchmagic.errors import Fenced, ResourceExistsError, StateError
+from batchmagic.errors import Fenced, ResourceExistsError, StateError, TooManyRequests
 from batchmagic.workspace import job_events, job_keys
 from batchmagic.workspace import job_records as rows
 from batchmagic.workspace.claims import ClaimStore
@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from batchmagic.workspace.job_records import JobRecord
     from batchmagic.workspace.secret_store import SecretStore
 
+_RETRY_SECONDS = 60
 _STARTED = frozenset({JobStatus.PREPARING, JobStatus.RUNNING})
 
 
@@ -53,6 +54,7 @@ class JobStore(JobQueries):
         labels: Mapping[str, Any] | None = None,
         idempotency_key: str | None = None,
         request: str | None = None,
+        most_queued: int | None = None,
     ) -> JobRecord:
         """Store the job as Queued, with its folder and secrets, and return it.
 
@@ -68,11 +70,15 @@ class JobStore(JobQueries):
             A second submission with the same key returns the job of the first.
         request
             A digest of what was asked for; by default one of the fields that a caller sets.
+        most_queued
+            How many jobs of the workspace may wait at once.
 
         Raises
         ------
         ResourceExistsError
             If there is a job of that name, or the key came before with another request.
+        TooManyRequests
+            If so many wait already.
         """
         if spec.name:
             rows.checked_name(spec.name)
@@ -81,6 +87,7 @@ class JobStore(JobQueries):
             earlier = job_keys.earlier(connection, idempotency_key, request)
             if earlier is not None:
                 return self._record(earlier)
+            _check_queue(connection, most_queued)
             name = self._free_name(connection, spec.name)
             self._prepare(name, secrets or {})
             failpoints.hit("submit.before_row")
@@ -316,6 +323,14 @@ class JobStore(JobQueries):
         self._secrets.put(name, values)
         if taken is not None:
             remove_tree(taken)
+
+
+def _check_queue(connection: Connection, most: int | None) -> None:
+    if most is None:
+        return
+    waiting = select(func.count()).where(jobs.c.status == JobStatus.QUEUED.value)
+    if connection.execute(waiting).scalar_one() >= most:
+        raise TooManyRequests(f"{most} jobs wait already.", retry_after=_RETRY_SECONDS, target="queue")
 
 
 def _columns(spec: JobSpec) -> dict[str, Any]:

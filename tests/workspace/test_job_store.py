@@ -18,6 +18,7 @@ from batchmagic.errors import (
     ResourceExistsError,
     ResourceNotFoundError,
     StateError,
+    TooManyRequests,
     ValidationException,
 )
 
@@ -144,6 +145,19 @@ def test_what_queued_jobs_wait_for_is_told_in_one_write_and_others_are_left_alon
     with pytest.raises(Fenced):
         ws.jobs.tell_waiting({"one": "late"}, claim=claim)
     assert ws.jobs.get("one").status_detail == "place 1"
+
+
+def test_a_queue_has_a_bound_where_one_is_given(ws, spec):
+    first = ws.jobs.submit(spec("one"), idempotency_key="k", most_queued=1)
+    with pytest.raises(TooManyRequests, match="1 jobs wait") as caught:
+        ws.jobs.submit(spec("two"), most_queued=1)
+    assert caught.value.retry_after > 0
+    assert not (ws.root / "jobs" / "two").exists()
+    assert ws.jobs.submit(spec("one"), idempotency_key="k", most_queued=1).seq == first.seq
+    ws.jobs.submit(spec("two"))
+    ws.jobs.transition("one", S.PREPARING)
+    ws.jobs.transition("two", S.CANCELED)
+    ws.jobs.submit(spec("three"), most_queued=1)
 
 
 def test_who_will_write_a_folder_and_which_names_are_taken(ws, spec):

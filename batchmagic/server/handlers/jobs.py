@@ -13,7 +13,6 @@ from batchmagic.entities.status import JobStatus
 from batchmagic.errors import (
     RequestError,
     ResourceNotFoundError,
-    TooManyRequests,
     ValidationException,
 )
 from batchmagic.sdk.job_document import job_document
@@ -38,7 +37,6 @@ _KEYS = (
 )
 _LONGEST_KEY = 256
 _MOST = 1000
-_RETRY = 60
 _PAGES = (
     ("top", f"How many, at most {_MOST}"),
     ("skip", "Where to go on, as `nextLink` has it"),
@@ -205,7 +203,6 @@ class EndpointJobs(JobList):
         known = ws.jobs.submitted(key, request) if key else None
         if known is not None:
             return self.shown(known), False
-        self._check_queue(ws)
         job = operations.invoke(
             name,
             **arguments,
@@ -213,13 +210,9 @@ class EndpointJobs(JobList):
             access=self.service.access(self.caller),
             idempotency_key=key,
             request=request,
+            most_queued=self.service.max_queued,
         )
         return self.shown(ws.jobs.get(job.name)), True
-
-    def _check_queue(self, ws: Workspace) -> None:
-        most = self.service.max_queued
-        if ws.jobs.count()[JobStatus.QUEUED] >= most:
-            raise TooManyRequests(f"{most} jobs wait already.", retry_after=_RETRY, target="queue")
 
     def _key(self, endpoint: str) -> str | None:
         """Return the key of the request, which means this caller's at this endpoint only."""
