@@ -6,7 +6,7 @@ from dataclasses import replace
 
 from batchmagic.grammar.model import Noun, Option, Verb
 from batchmagic.grammar.nouns_job import JOB_NOUN
-from batchmagic.grammar.nouns_serve import TOKEN
+from batchmagic.grammar.nouns_serve import SERVE, TOKEN
 from batchmagic.grammar.nouns_workspace import AZURE, BACKUP, DOCTOR, PRUNE, WORKSPACE
 from batchmagic.grammar.options import (
     DEFINITION,
@@ -302,6 +302,7 @@ NOUNS: tuple[Noun | Verb, ...] = (
     EXPORT,
     PRUNE,
     BACKUP,
+    SERVE,
     TOKEN,
     AZURE,
     DOCTOR,

@@ -1,8 +1,8 @@
-"""The grammar of what other programs reach: ``token``."""
+"""The grammar of what other programs reach: ``serve`` and ``token``."""
 
 from __future__ import annotations
 
-from batchmagic.grammar.model import Noun, Option, Verb
+from batchmagic.grammar.model import BOTH, Noun, Option, Verb
 
 _NAME = Option(flags=("NAME",), help="the token's name; the audit log and the jobs that it starts carry it")
 
@@ -59,5 +59,71 @@ TOKEN = Noun(
             example="token revoke nightly",
             options=(Option(flags=("NAME",), completes="token", help="the token's name"),),
         ),
+    ),
+)
+
+
+def _flag(name: str, about: str, *, cli_only: bool = False) -> Option:
+    return Option(
+        flags=(name,), takes="flag", default=False, help=about, faces=("cli",) if cli_only else BOTH
+    )
+
+
+def _folder(name: str, about: str) -> Option:
+    return Option(flags=(name,), metavar="DIR", completes="path", repeat=True, help=about)
+
+
+SERVE = Verb(
+    name="serve",
+    help="answer other programs over HTTPS; in a notebook by a process that outlives it",
+    handler="serve:serve",
+    example="serve --port 8443 --root ./patients",
+    options=(
+        Option(
+            flags=("--host",),
+            metavar="ADDRESS",
+            default="localhost",
+            help="where to listen (localhost); 0.0.0.0 for all that reach this machine",
+        ),
+        Option(
+            flags=("--port",), takes="int", metavar="N", default=8443, help="(8443); 0 for any that is free"
+        ),
+        _folder("--root", "a folder that callers may name as input, and in definitions; may be repeated"),
+        _folder("--output-root", "a folder that callers may name as output; may be repeated"),
+        Option(
+            flags=("--url-prefix",),
+            metavar="URL=DIR",
+            repeat=True,
+            help="the beginning of URLs that callers may name, and the folder (a mount) that stands for it",
+        ),
+        _flag("--allow-manage", "let tokens with `manage` change definitions: whoever defines code runs it"),
+        Option(
+            flags=("--public-url",),
+            metavar="URL",
+            help="the address that callers use, where a proxy is in between",
+        ),
+        Option(
+            flags=("--certfile",),
+            metavar="FILE",
+            completes="path",
+            help="the certificate, PEM; without it one is made in the workspace",
+        ),
+        Option(
+            flags=("--keyfile",),
+            metavar="FILE",
+            completes="path",
+            help="its private key, PEM; without it the certificate's file has it too",
+        ),
+        _flag("--http", "plain HTTP, on the loopback only"),
+        Option(
+            flags=("--log-format",),
+            metavar="text|json",
+            choices=("text", "json"),
+            default="text",
+            help="the form of log lines (text)",
+        ),
+        _flag("--background", "in a process of its own, as a notebook does", cli_only=True),
+        _flag("--status", "say which servers run; exit code 1 when none does"),
+        _flag("--stop", "let the server finish what is under way, and end it"),
     ),
 )

@@ -3,22 +3,29 @@
 from __future__ import annotations
 
 import os
+import sys
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, cast
 from urllib.parse import urlsplit
 
 from jupyter_server.extension.application import ExtensionApp
-from traitlets import Bool, Dict, Float, Int, List, Unicode
+from traitlets import Bool, Dict, Enum, Float, Int, List, Unicode
 
-from batchmagic.server import routes
+from batchmagic.errors import BatchMagicError
+from batchmagic.sdk.serving import READY, greeting
+from batchmagic.server import logs, routes
 from batchmagic.server.alone import BatchServer
+from batchmagic.server.certificate import is_loopback
 from batchmagic.server.lag import LagMonitor
 from batchmagic.server.presence import Presence
+from batchmagic.server.seat import Seat
 from batchmagic.server.service import Service
 from batchmagic.workspace import locate
 
 if TYPE_CHECKING:
     from jupyter_server.serverapp import ServerApp
+
+    from batchmagic.workspace.servers import ServerRecord
 
 
 class BatchMagicApp(ExtensionApp):
@@ -48,14 +55,51 @@ class BatchMagicApp(ExtensionApp):
     public_url = Unicode(help="The address of this server as callers see it, behind a proxy.").tag(
         config=True
     )
+    http = Bool(default_value=False, help="Speak plain HTTP; alone that works on the loopback only.").tag(
+        config=True
+    )
+    log_format = Enum(("text", "json"), default_value="text", help="The form of log lines, alone.").tag(
+        config=True
+    )
+    log_file = Unicode(help="The file that standard error goes to, to be kept short.").tag(config=True)
+    ready_fd = Int(-1, help="An open file that is told when the server answers.").tag(config=True)
     max_queued = Int(1000, help="Jobs that may wait; above it an invoke gets 429.").tag(config=True)
     heartbeat = Float(
         15.0, help="Seconds after which a stream of events without news says that it is still there."
     ).tag(config=True)
 
+    aliases = {  # noqa: RUF012 - traitlets'
+        **ExtensionApp.aliases,
+        "host": "ServerApp.ip",
+        "workspace": "BatchMagicApp.workspace",
+        "root": "BatchMagicApp.roots",
+        "output-root": "BatchMagicApp.output_roots",
+        "url-prefix": "BatchMagicApp.url_prefixes",
+        "public-url": "BatchMagicApp.public_url",
+        "log-format": "BatchMagicApp.log_format",
+        "log-file": "BatchMagicApp.log_file",
+        "ready-fd": "BatchMagicApp.ready_fd",
+    }
+    flags = {  # noqa: RUF012 - traitlets'
+        **ExtensionApp.flags,
+        "http": ({"BatchMagicApp": {"http": True}}, "Speak plain HTTP, on the loopback only."),
+        "allow-manage": (
+            {"BatchMagicApp": {"allow_manage": True}},
+            "Let tokens with the scope manage change definitions.",
+        ),
+    }
+
     service: Service
     presence: Presence
     lag: LagMonitor
+    _seat: Seat | None = None
+
+    @classmethod
+    def make_serverapp(cls, **kwargs: Any) -> ServerApp:
+        """Return the server to start alone, which takes our flags; Jupyter hands aliases on and forgets these."""
+        server = super().make_serverapp(**kwargs)
+        server.flags.update(cls.flags)
+        return server
 
     def initialize_settings(self) -> None:
         """Find the workspace, and tell kernels and terminals of this server which it is."""
@@ -79,6 +123,30 @@ class BatchMagicApp(ExtensionApp):
         )
         self.presence = Presence(self)
         self.lag = LagMonitor(self.service.metrics.registry)
+        if isinstance(self.serverapp, BatchServer):
+            self._settle(self.serverapp, parts.hostname)
+
+    def _settle(self, server: BatchServer, public_host: str | None) -> None:
+        """Take the workspace's one place for a server that does nothing else."""
+        logs.set_up(server.log, self.log_format, level=cast("int", server.log_level))
+        self._seat = Seat(self.service.client.session.write())
+        if public_host is None:
+            return
+        # A proxy hands on the name that callers use, and whom it serves.
+        server.web_app.settings["local_hostnames"] = [*server.local_hostnames, public_host]
+        server.trust_xheaders = server.trust_xheaders or is_loopback(server.ip)
+
+    def ready(self, record: ServerRecord) -> None:
+        """Say that the server answers."""
+        if not isinstance(self.serverapp, BatchServer):
+            return
+        if change := self.serverapp.certificate and self.serverapp.certificate.change:
+            self.serverapp.log.info(change)
+        for line in greeting(record, workspace=self.service.place, command="batchmagic"):
+            self.serverapp.log.info(line)
+        if self.ready_fd >= 0:
+            os.write(self.ready_fd, READY)
+            os.close(self.ready_fd)
 
     def initialize_handlers(self) -> None:
         """Answer at the addresses of the table."""
@@ -99,12 +167,19 @@ class BatchMagicApp(ExtensionApp):
         await self.lag.stop()
         await self.presence.stop()
         self.service.close()
+        if self._seat is not None:
+            self._seat.leave()
 
 
 def _folder(given: str) -> Path:
     return Path(given).expanduser().absolute()
 
 
-def main() -> None:
-    """Run the server until it is told to stop."""
-    BatchMagicApp.launch_instance()  # type: ignore[no-untyped-call]
+def main() -> int:
+    """Run the server until it is told to stop, and return the exit code."""
+    try:
+        BatchMagicApp.launch_instance()  # type: ignore[no-untyped-call]
+    except BatchMagicError as error:
+        print(f"error: {' '.join(str(error).split())}", file=sys.stderr, flush=True)  # noqa: T201
+        return 2
+    return 0

@@ -94,6 +94,7 @@ class BatchHandler(JupyterHandler):
     async def prepare(self) -> None:  # type: ignore[override]  # Jupyter's argument means pages only
         """Find out who asks and let pass who may."""
         self._chunks, self._facts = [], {}
+        self.service.begin(self)
         given = self.request.headers.get("X-Request-Id", "")
         self.request_id = given if _REQUEST_ID.fullmatch(given) else secrets.token_hex(8)
         self.set_header("X-Request-Id", self.request_id)
@@ -238,6 +239,7 @@ class BatchHandler(JupyterHandler):
     def on_finish(self) -> None:
         """Count the answer; write down what was changed, or tried to be, and by whom."""
         super().on_finish()
+        self.service.end(self)
         method, action = self.request.method or "", self.action
         self.service.metrics.observe(
             method=method if action else "OTHER",
@@ -266,6 +268,11 @@ class BatchHandler(JupyterHandler):
         action = self.action
         quiet = self.service.has_kernels or (action is not None and action.scope is None)
         log_request(self, self._told(), quiet=quiet)
+
+    def on_connection_close(self) -> None:
+        """Wait no more for who has gone."""
+        super().on_connection_close()
+        self.service.end(self)
 
     # --- answers
 

@@ -40,7 +40,8 @@ _AUTHORITY_LIFETIME = dt.timedelta(days=3650)
 _AUTHORITY, _AUTHORITY_KEY, _CERTIFICATE, _KEY = "ca.pem", "ca-key.pem", "cert.pem", "key.pem"
 _LABEL = r"(?!-)[A-Za-z0-9-]{1,63}(?<!-)"
 _HOST_NAME = re.compile(rf"{_LABEL}(\.{_LABEL})*")
-_ANY = ("", "0.0.0.0", "::", "*")  # noqa: S104 - recognised, not bound to
+ANY_HOST = ("", "0.0.0.0", "::", "*")  # noqa: S104 - recognised, not bound to
+"""What binds a server to every address of its machine."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -73,7 +74,7 @@ class ServerCertificate:
 def names_for(host: str, public_url: str | None = None) -> list[str]:
     """Return the names and addresses by which callers may know a server that is bound to `host`."""
     own = socket.gethostname()
-    addresses = _local_addresses() if host in _ANY else [host]
+    addresses = _local_addresses() if host in ANY_HOST else [host]
     public = urlsplit(public_url).hostname if public_url else None
     found = ["localhost", own, socket.getfqdn(own), "127.0.0.1", "::1", *addresses, public or ""]
     return list(dict.fromkeys(name for name in map(_plain, found) if name))

@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import threading
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from jupyter_server._tz import utcnow
 
 from batchmagic.errors import BatchMagicError, WorkspaceMoved
-from batchmagic.server.alone import BatchServer, address
+from batchmagic.server.alone import BatchServer
+from batchmagic.server.listening import address
+from batchmagic.server.logs import keep_short
 from batchmagic.workspace.servers import ALONE, JUPYTER
 
 if TYPE_CHECKING:
@@ -33,6 +37,8 @@ class Presence:
         self._app = app
         self._record: ServerRecord | None = None
         self._task: asyncio.Task[None] | None = None
+        self._turn = threading.Lock()
+        self._has_ended = False
         self.unfinished = 0
 
     async def start(self) -> None:
@@ -45,11 +51,15 @@ class Presence:
             self._task.cancel()
             with contextlib.suppress(asyncio.CancelledError):
                 await self._task
-        if self._record is not None:
-            self._app.service.workspace().servers.withdraw(self._record)
+        with self._turn:
+            # A beat that is still under way in its thread must not bring the record back.
+            self._has_ended = True
+            if self._record is not None:
+                self._app.service.workspace().servers.withdraw(self._record)
 
     async def _stay(self) -> None:
         while True:
+            is_new = self._record is None
             try:
                 await self._app.service.call(self._beat)
             except WorkspaceMoved as error:
@@ -58,6 +68,8 @@ class Presence:
                 return
             except BatchMagicError as error:
                 self._app.log.warning("The workspace cannot be used: %s", error)
+            if is_new and self._record is not None:
+                self._app.ready(self._record)
             if self.unfinished:
                 # What hubs and idle limits look at; see ServerWebApplication.last_activity.
                 self._app.settings["last_activity_times"]["batchmagic"] = utcnow()
@@ -67,21 +79,37 @@ class Presence:
         ws = self._app.service.client.session.peek()
         if ws is None:
             return  # not made yet
-        if self._record is None:
-            self._record = self._announce(ws)
-        ws.servers.renew(self._record)
+        with self._turn:
+            if self._has_ended:
+                return
+            if self._record is None:
+                self._record = self._announce(ws)
+            ws.servers.renew(self._record)
+        if self._record.log:
+            keep_short(Path(self._record.log))
         self.unfinished = sum(n for status, n in ws.jobs.count().items() if not status.is_terminal)
 
     def _announce(self, ws: Workspace) -> ServerRecord:
         server = self._app.serverapp
         assert server is not None  # noqa: S101 - it runs
+        alone = isinstance(server, BatchServer)
+        certificate = server.certificate if isinstance(server, BatchServer) else None
+        facts: dict[str, str] = {}
+        if certificate is not None:
+            facts["fingerprint"] = certificate.fingerprint
+            facts["expires_at"] = certificate.expires_at.isoformat(timespec="seconds")
+            if certificate.authority is not None:
+                facts["authority"] = str(certificate.authority)
+        scheme = "https" if certificate or server.certfile else "http"
         return ws.servers.announce(
-            kind=ALONE if isinstance(server, BatchServer) else JUPYTER,
-            url=f"{address(server)}{server.base_url}",
+            kind=ALONE if alone else JUPYTER,
+            url=f"{address(scheme, server.ip, server.port)}{server.base_url}",
             public_url=self._app.public_url or None,
+            log=self._app.log_file or None,
+            **facts,
         )
 
     def _leave(self) -> None:
         """End a server that is there for nothing else; JupyterLab goes on."""
         if isinstance(self._app.serverapp, BatchServer):
-            self._app.serverapp.stop()
+            self._app.serverapp.io_loop.add_callback(self._app.serverapp.leave)

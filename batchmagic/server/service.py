@@ -39,6 +39,11 @@ _AGAIN = 2
 class Service:
     """One server's workspace, and what its callers may do there.
 
+    Attributes
+    ----------
+    stopping
+        Set when the server is told to leave: what would go on for ever, such as a stream, ends then.
+
     Parameters
     ----------
     workspace
@@ -84,6 +89,9 @@ class Service:
         # Of their own: downloads from a slow disk must hold up nothing else.
         self._readers = ThreadPoolExecutor(_READERS, thread_name_prefix="batchmagic-read")
         self._under_way = self._downloads = 0
+        self._open: set[object] = set()
+        self._changed = asyncio.Event()
+        self.stopping = asyncio.Event()
 
     async def call(self, function: Callable[P, R], *args: P.args, **values: P.kwargs) -> R:
         """Return what the function returns, which runs in a thread: it may wait for disks and locks.
@@ -179,6 +187,25 @@ class Service:
     def may_manage(self, caller: Caller) -> bool:
         """Return whether this caller may change definitions here."""
         return "manage" in caller.scopes and (self.allow_manage or caller.has_shell)
+
+    def begin(self, request: object) -> None:
+        """Note that a request is under way, until `end` is called with it."""
+        self._open.add(request)
+
+    def end(self, request: object) -> None:
+        """Note that a request is answered, or its sender gone; again is as good as once."""
+        self._open.discard(request)
+        self._changed.set()
+
+    async def drained(self, seconds: float) -> bool:
+        """Return whether all requests under way came to their end in that time; streams are told by `stopping`."""
+        self.stopping.set()
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(seconds):
+                while self._open:
+                    self._changed.clear()
+                    await self._changed.wait()
+        return not self._open
 
     def close(self) -> None:
         """Wait for what is under way and close the workspace."""

@@ -50,6 +50,8 @@ class ServerRecord:
         The same as callers see it, where a proxy is in between.
     fingerprint
         SHA-256 of its certificate; None for plain HTTP, or where Jupyter sees to that.
+    expires_at
+        When that certificate expires, as text.
     authority
         The file with the certificate that callers must trust; None where it is known to everybody, or there is none.
     log
@@ -63,6 +65,7 @@ class ServerRecord:
     url: str
     public_url: str | None = None
     fingerprint: str | None = None
+    expires_at: str | None = None
     authority: str | None = None
     log: str | None = None
     version: str = batchmagic.__version__
@@ -108,6 +111,7 @@ class ServerStore:
         url: str,
         public_url: str | None = None,
         fingerprint: str | None = None,
+        expires_at: str | None = None,
         authority: str | None = None,
         log: str | None = None,
     ) -> ServerRecord:
@@ -124,6 +128,7 @@ class ServerStore:
             url=url.rstrip("/"),
             public_url=public_url.rstrip("/") if public_url else None,
             fingerprint=fingerprint,
+            expires_at=expires_at,
             authority=authority,
             log=log,
             started_at=datetime.now(UTC).isoformat(timespec="seconds"),
