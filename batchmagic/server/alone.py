@@ -8,7 +8,7 @@ import signal
 import threading
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from jupyter_core.application import JupyterApp
 from jupyter_server.auth.identity import PasswordIdentityProvider
@@ -16,6 +16,7 @@ from jupyter_server.serverapp import ServerApp
 from jupyter_server.services.contents.manager import ContentsManager
 from traitlets import default
 
+from batchmagic.server import logs
 from batchmagic.server.handlers.operation import Unknown
 from batchmagic.server.listening import certificate_for, check_plain, open_sockets, tls_context
 
@@ -107,6 +108,12 @@ class BatchServer(ServerApp):
         return found
 
     # --- the start
+
+    def init_logging(self) -> None:
+        """Write to standard error only, in the form that was asked for, before anything else is said."""
+        super().init_logging()
+        form = str(self.config.BatchMagicApp.get("log_format", "text"))
+        logs.set_up(self.log, form, level=cast("int", self.log_level))
 
     def init_webapp(self) -> None:
         """Make the web application and take away all addresses that every Jupyter server has."""

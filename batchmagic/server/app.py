@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from jupyter_server.extension.application import ExtensionApp
@@ -13,7 +13,7 @@ from traitlets import Bool, Dict, Enum, Float, Int, List, Unicode
 
 from batchmagic.errors import BatchMagicError
 from batchmagic.sdk.serving import READY, greeting
-from batchmagic.server import logs, routes
+from batchmagic.server import routes
 from batchmagic.server.alone import BatchServer
 from batchmagic.server.certificate import is_loopback
 from batchmagic.server.lag import LagMonitor
@@ -128,7 +128,6 @@ class BatchMagicApp(ExtensionApp):
 
     def _settle(self, server: BatchServer, public_host: str | None) -> None:
         """Take the workspace's one place for a server that does nothing else."""
-        logs.set_up(server.log, self.log_format, level=cast("int", server.log_level))
         self._seat = Seat(self.service.client.session.write())
         if public_host is None:
             return
@@ -142,8 +141,8 @@ class BatchMagicApp(ExtensionApp):
             return
         if change := self.serverapp.certificate and self.serverapp.certificate.change:
             self.serverapp.log.info(change)
-        for line in greeting(record, workspace=self.service.place, command="batchmagic"):
-            self.serverapp.log.info(line)
+        lines = greeting(record, workspace=self.service.place, command="batchmagic")
+        self.serverapp.log.info("\n".join(lines))
         if self.ready_fd >= 0:
             os.write(self.ready_fd, READY)
             os.close(self.ready_fd)

@@ -125,13 +125,10 @@ def _status(context: Context) -> Outcome:
         {
             "address": record.address,
             "kind": record.kind,
-            "process": record.identity.pid
-            if record.is_here
-            else f"{record.identity.pid} on {record.machine}",
+            "process": str(record.identity.pid) + ("" if record.is_here else f" on {record.machine}"),
             "started": ago(datetime.fromisoformat(record.started_at)),
             "certificate": (record.fingerprint or "")[:23],
             "trust": record.authority,
-            "log": record.log,
         }
         for record in running
     ]
