@@ -9,7 +9,7 @@ import signal
 import subprocess
 import time
 from datetime import datetime
-from typing import TYPE_CHECKING
+from typing import IO, TYPE_CHECKING
 
 from batchmagic.errors import StateError
 from batchmagic.processes import python_command, python_environment
@@ -17,6 +17,7 @@ from batchmagic.words import date_text
 from batchmagic.workspace import identity as identities
 from batchmagic.workspace.folders import private_folder
 from batchmagic.workspace.servers import ALONE, BASE
+from batchmagic.workspace.turn import turn
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -53,7 +54,7 @@ def own_server(ws: Workspace) -> ServerRecord | None:
 
 
 def start(ws: Workspace, options: Sequence[str] = ()) -> ServerRecord:
-    """Start a server in a session of its own and return its record once it answers.
+    """Return the record of the server that runs; without one, start it in a session of its own and wait until it answers.
 
     Parameters
     ----------
@@ -66,34 +67,45 @@ def start(ws: Workspace, options: Sequence[str] = ()) -> ServerRecord:
         With what the server said, if it did not start.
     """
     private_folder(ws.servers.folder)
-    log = ws.servers.folder / _LOG
+    with turn(ws.servers.folder / "start.lock"):
+        running = own_server(ws)
+        if running is not None:
+            return running
+        log = ws.servers.folder / _LOG
+        with os.fdopen(os.open(log, os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o600), "rb") as output:
+            began = output.seek(0, os.SEEK_END)
+            is_ready = _started([*command(ws, options), f"--log-file={log}"], output)
+            record = own_server(ws) if is_ready else None
+            if record is not None:
+                return record
+            output.seek(began)
+            raise _did_not_start(output.read().decode("utf-8", "replace"), log)
+
+
+def _started(words: Sequence[str], output: IO[bytes]) -> bool:
+    """Start the server and return whether it answers; what it writes goes to `output`."""
     ours, theirs = os.pipe()
     try:
-        with os.fdopen(os.open(log, os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o600), "rb") as output:
-            said = output.seek(0, os.SEEK_END)
-            try:
-                subprocess.run(
-                    [*command(ws, options), "--detach", f"--log-file={log}", f"--ready-fd={theirs}"],
-                    stdin=subprocess.DEVNULL,
-                    stdout=output,
-                    stderr=subprocess.STDOUT,
-                    cwd="/",
-                    env=environment(),
-                    pass_fds=[theirs],
-                    start_new_session=True,
-                    check=False,
-                )
-            finally:
-                os.close(theirs)
-            if not _is_ready(ours):
-                output.seek(said)
-                raise _did_not_start(output.read().decode("utf-8", "replace"), log)
+        try:
+            # What is started here leaves another process behind, which is nobody's child, and returns.
+            subprocess.run(
+                [*words, "--detach", f"--ready-fd={theirs}"],
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=subprocess.STDOUT,
+                cwd="/",
+                env=environment(),
+                pass_fds=[theirs],
+                start_new_session=True,
+                check=False,
+            )
+        finally:
+            os.close(theirs)
+        # Readable when it says so, and when it has ended: then nobody has the other side any more.
+        ready, _, _ = select.select([ours], [], [], _START_SECONDS)
+        return bool(ready) and os.read(ours, len(READY)) == READY
     finally:
         os.close(ours)
-    record = own_server(ws)
-    if record is None:
-        raise _did_not_start("", log)
-    return record
 
 
 def stop(ws: Workspace) -> list[ServerRecord]:
@@ -150,12 +162,6 @@ def curl(record: ServerRecord) -> str:
     """Return how a curl line begins that trusts the server and shows a token."""
     trust = f" --cacert {shlex.quote(record.authority)}" if record.authority else ""
     return f'curl -sS{trust} -H "Authorization: Bearer $BATCHMAGIC_TOKEN"'
-
-
-def _is_ready(descriptor: int) -> bool:
-    """Wait until the server says that it answers, or has ended; whatever the others have of the pipe is closed then."""
-    ready, _, _ = select.select([descriptor], [], [], _START_SECONDS)
-    return bool(ready) and os.read(descriptor, len(READY)) == READY
 
 
 def _did_not_start(said: str, log: Path) -> StateError:

@@ -18,7 +18,6 @@ from batchmagic.server.alone import BatchServer
 from batchmagic.server.certificate import is_loopback
 from batchmagic.server.lag import LagMonitor
 from batchmagic.server.presence import Presence
-from batchmagic.server.seat import Seat
 from batchmagic.server.service import Service
 from batchmagic.workspace import locate
 
@@ -92,7 +91,6 @@ class BatchMagicApp(ExtensionApp):
     service: Service
     presence: Presence
     lag: LagMonitor
-    _seat: Seat | None = None
 
     @classmethod
     def make_serverapp(cls, **kwargs: Any) -> ServerApp:
@@ -127,8 +125,8 @@ class BatchMagicApp(ExtensionApp):
             self._settle(self.serverapp, parts.hostname)
 
     def _settle(self, server: BatchServer, public_host: str | None) -> None:
-        """Take the workspace's one place for a server that does nothing else."""
-        self._seat = Seat(self.service.client.session.write())
+        """Have a workspace, which a server that does nothing else cannot be without, and know the proxy before it."""
+        self.service.client.session.write()
         if public_host is None:
             return
         # A proxy hands on the name that callers use, and whom it serves.
@@ -166,8 +164,6 @@ class BatchMagicApp(ExtensionApp):
         await self.lag.stop()
         await self.presence.stop()
         self.service.close()
-        if self._seat is not None:
-            self._seat.leave()
 
 
 def _folder(given: str) -> Path:

@@ -26,6 +26,7 @@ from cryptography.hazmat.primitives.serialization import load_pem_private_key
 from batchmagic.certificates import Signed, fingerprint, names_of, new_authority, new_certificate
 from batchmagic.errors import ValidationException
 from batchmagic.workspace.folders import private_folder, write_private
+from batchmagic.workspace.turn import turn
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -87,6 +88,11 @@ def own_certificate(folder: Path, names: Sequence[str]) -> ServerCertificate:
     authority stays as long as it can be used, so that callers who trust it notice nothing.
     """
     private_folder(folder)
+    with turn(folder / "lock"):
+        return _own_certificate(folder, names)
+
+
+def _own_certificate(folder: Path, names: Sequence[str]) -> ServerCertificate:
     authority = _read(folder / _AUTHORITY, folder / _AUTHORITY_KEY)
     change = ""
     if authority is None or _days_left(authority.certificate) < LIFETIME:

@@ -91,7 +91,6 @@ class Service:
         self._under_way = self._downloads = 0
         self._open: set[object] = set()
         self._changed = asyncio.Event()
-        self.stopping = asyncio.Event()
 
     async def call(self, function: Callable[P, R], *args: P.args, **values: P.kwargs) -> R:
         """Return what the function returns, which runs in a thread: it may wait for disks and locks.
@@ -198,8 +197,8 @@ class Service:
         self._changed.set()
 
     async def drained(self, seconds: float) -> bool:
-        """Return whether all requests under way came to their end in that time; streams are told by `stopping`."""
-        self.stopping.set()
+        """Return whether all requests under way came to their end in that time; streams of events are ended."""
+        await self.feed.stop()
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(seconds):
                 while self._open:
