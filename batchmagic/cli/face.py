@@ -79,6 +79,8 @@ def _print_table(outcome: Outcome) -> None:
         show_one(shown)
     else:
         show_rows(shown, nothing=outcome.nothing)
+    if outcome.below:
+        print(outcome.below)
 
 
 def _print_file(path: Path) -> None:

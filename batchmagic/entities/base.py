@@ -244,6 +244,8 @@ class Origin:
 
     Attributes
     ----------
+    authority
+        The file with the certificate that callers of those addresses must trust.
     around
         How things stood around it when it was read, for its twin: its default, its deployments, what runs.
     """
@@ -253,6 +255,7 @@ class Origin:
     creation_context: CreationContext = field(default_factory=CreationContext)
     scoring_uri: str | None = None
     openapi_uri: str | None = None
+    authority: str | None = None
     around: Mapping[str, Any] = field(default_factory=dict, compare=False)
 
 

@@ -66,6 +66,7 @@ def _endpoint(endpoint: BatchEndpoint) -> dict[str, Any]:
         "description": endpoint.description,
         "tags": dict(endpoint.tags) or None,
         "scoring_uri": endpoint.scoring_uri,
+        "ca_file": origin_of(endpoint).authority,
         "created_at": _iso(endpoint.creation_context.created_at),
         "last_modified_at": _iso(endpoint.creation_context.last_modified_at),
     }

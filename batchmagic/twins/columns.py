@@ -29,7 +29,8 @@ _JOB = (
     "name", "status", "status_detail", "endpoint", "deployment", "progress", "created_at",
 )  # fmt: skip
 _COUNTERS = ("mini_batches", "completed", "failed", "files_failed", "rows", "seconds")
-_UNSHOWN = frozenset({"kind", "next", "short_name"})
+_UNSHOWN = frozenset({"kind", "next", "short_name", "example_input"})
+_NO_ADDRESS = "none; `%batch serve` starts a server"
 
 
 def singular(kind: str) -> str:
@@ -92,6 +93,8 @@ def facts(kind: str, document: Mapping[str, Any]) -> list[tuple[str, Any]]:
     """Return what is set of a thing, by name; what its title says already is left out."""
     said = _UNSHOWN | set(title_keys(kind))
     found = [(key, shown(key, value)) for key, value in document.items() if key not in said]
+    if kind == "endpoint" and "scoring_uri" in document and document["scoring_uri"] is None:
+        found = [(key, _NO_ADDRESS if key == "scoring_uri" else value) for key, value in found]
     return [(key, value) for key, value in found if value not in (None, "", [], {}, ())]
 
 

@@ -41,6 +41,7 @@ vertical-align:top;max-width:none;white-space:normal}
 .bm.bm .bm-table .bm-n{text-align:right;white-space:nowrap;font-variant-numeric:tabular-nums}
 .bm.bm .bm-table .bm-w{white-space:nowrap}.bm.bm .bm-table th[scope]{width:1%;padding-right:8px}
 .bm.bm .bm-list td,.bm.bm .bm-list th{padding:4px 10px}.bm.bm .bm-list td:first-child,.bm.bm .bm-list th:first-child{padding-left:14px}.bm.bm .bm-list{margin-top:-3px}
+.bm .bm-code{margin:4px 0;white-space:pre-wrap;overflow-wrap:anywhere;background:none;color:inherit}
 .bm-any{overflow-wrap:anywhere}.bm-scroll{overflow-x:auto}
 """
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from batchmagic import words
 from batchmagic.twins import job_words as say
+from batchmagic.twins.calling import snippets
 from batchmagic.twins.columns import drawn, facts, rows, singular, title
 from batchmagic.twins.values import cell, clean, cut
 
@@ -170,7 +171,11 @@ def thing_text(kind: str, document: Mapping[str, Any]) -> list[str]:
     """Return any other thing: what it is, then a line per fact."""
     name, version = title(kind, document)
     heading = "  ".join(part for part in (kind, cut(name, _WIDTH // 2), version) if part)
-    return [heading, *(f"  {line}" for line in block(dict(_cut_facts(kind, document))))]
+    lines = [heading, *(f"  {line}" for line in block(dict(_cut_facts(kind, document))))]
+    # Not indented: they are there to be copied.
+    for text in snippets(document).values():
+        lines += ["", *text.rstrip().split("\n")]
+    return lines
 
 
 def _cut_facts(kind: str, document: Mapping[str, Any]) -> list[tuple[str, Any]]:

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from html import escape
 from typing import TYPE_CHECKING, Any
 
 from batchmagic.twins import job_words as say
+from batchmagic.twins.calling import snippets
 from batchmagic.twins.columns import drawn, facts, rows, singular, title
 from batchmagic.twins.job import error_table, next_line
 from batchmagic.twins.look import LEFT, code, esc, sep, span
@@ -28,7 +30,12 @@ def thing_card(kind: str, document: Mapping[str, Any]) -> str:
         parts.append(span("bm-dim", version))
     body = "".join(_fact(key, value) for key, value in facts(kind, document))
     table = f'<table class="bm-table"><tbody>{body}</tbody></table>' if body else ""
-    return f'<div class="bm-head">{sep().join(parts)}</div>{table}{next_line(document)}'
+    calls = "".join(_snippet(name, text) for name, text in snippets(document).items())
+    return f'<div class="bm-head">{sep().join(parts)}</div>{table}{calls}{next_line(document)}'
+
+
+def _snippet(name: str, text: str) -> str:
+    return f'<details class="bm-line"><summary>{esc(name)}</summary><pre class="bm-code">{escape(text)}</pre></details>'
 
 
 def _fact(key: str, value: Any) -> str:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from batchmagic.entities import BatchEndpoint
 from batchmagic.entities.base import surrounded
 from batchmagic.entities.documents import values_of
+from batchmagic.twins.calling import snippets
 from batchmagic.verbs.definitions import assignments, entity_given, simple_values
 from batchmagic.verbs.outcome import Outcome
 
@@ -47,7 +48,27 @@ def show(context: Context) -> Outcome:
     deployments = context.client.batch_deployments.list(endpoint.name)
     names = [deployment.name for deployment in deployments]
     document = {**values_of(endpoint), "deployments": names}
-    return Outcome(document=document, value=surrounded(endpoint, deployments=names))
+    around = {"deployments": names, "example_input": _example(context)}
+    calls = snippets({**document, **around})
+    if not calls:
+        below = f"It has no address: no server runs. `{context.command} serve` starts one."
+    else:
+        below = "\n".join(f"\n{text}" for text in calls.values()).rstrip()
+    return Outcome(
+        document={**document, **{name.lower(): text for name, text in calls.items()}},
+        rows=document,
+        below=below,
+        value=surrounded(endpoint, **around),
+    )
+
+
+def _example(context: Context) -> dict[str, str] | None:
+    """Return registered data as a caller names it; None if there is none."""
+    kinds = {"uri_folder": "UriFolder", "uri_file": "UriFile"}
+    for data in context.client.data.list():
+        if data.type in kinds:
+            return {"JobInputType": kinds[data.type], "Uri": f"azureml:{data.name}@latest"}
+    return None
 
 
 def update(context: Context) -> Outcome:

@@ -30,7 +30,9 @@ class Outcome:
     shows_itself
         Whether a notebook shows the value and needs no text.
     rows
-        The table, where it is not the document itself.
+        The table, or the one thing, where it is not the document itself.
+    below
+        What a terminal prints below that, as it stands.
     file
         A file that a terminal prints whole.
     nothing
@@ -45,7 +47,8 @@ class Outcome:
     value: Any = None
     text: str = ""
     shows_itself: bool = False
-    rows: Sequence[Row] | None = None
+    rows: Data | None = None
+    below: str = ""
     file: Path | None = None
     nothing: str = ""
     code: int = 0

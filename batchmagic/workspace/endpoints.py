@@ -148,4 +148,5 @@ def _entity(row: Row[Any], server: ServerRecord | None) -> BatchEndpoint:
         row.modified_at,
         scoring_uri=None if server is None else server.scoring_uri(row.name),
         openapi_uri=None if server is None else server.openapi_uri,
+        authority=None if server is None else server.authority,
     )

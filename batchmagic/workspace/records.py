@@ -73,6 +73,7 @@ def stamped(
     *,
     scoring_uri: str | None = None,
     openapi_uri: str | None = None,
+    authority: str | None = None,
 ) -> E:
     """Return `entity` with the read-only properties of a stored one; addresses are those of a running server."""
     context = CreationContext(created_at=moment(created), last_modified_at=moment(modified))
@@ -82,6 +83,7 @@ def stamped(
         creation_context=context,
         scoring_uri=scoring_uri,
         openapi_uri=openapi_uri,
+        authority=authority,
     )
     stamp(entity, origin)
     return entity
