@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from batchmagic.workspace import Workspace
     from batchmagic.workspace.servers import ServerRecord
 
-_SECONDS = 10.0
+_SECONDS = 3.0
 
 
 class Presence:

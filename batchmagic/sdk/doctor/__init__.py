@@ -10,6 +10,7 @@ from batchmagic.sdk.doctor import (
     hosts,
     limits,
     packages,
+    servers,
     session,
     sizes,
 )
@@ -26,6 +27,7 @@ _ABOUT_WORKSPACE: tuple[tuple[str, Callable[[Patient], Iterable[Finding]]], ...]
     ("Workspace", folder.findings),
     ("Ledgers", databases.ledger_findings),
     ("Hosts", hosts.findings),
+    ("Servers", servers.findings),
     ("Sizes", sizes.findings),
 )
 _ABOUT_HERE: tuple[tuple[str, Callable[[Patient | None], Iterable[Finding]]], ...] = (
