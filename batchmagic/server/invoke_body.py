@@ -233,9 +233,11 @@ def _set(into: dict[str, Any], key: str, given: Given) -> None:
 
 def _seconds(given: Given) -> int:
     """Return a duration (``PT5M``, ``00:05:00``, or a number of seconds) in seconds."""
-    is_number = isinstance(given.value, str) and given.value.isascii() and given.value.isdecimal()
+    value = given.value.upper() if isinstance(given.value, str) else given.value
+    if isinstance(value, str) and value.isascii() and value.isdecimal():
+        value = int(value[:9])
     try:
-        span = _DURATION.validate_python(int(given.value[:9]) if is_number else given.value)
+        span = _DURATION.validate_python(value)
     except ValidationError:
         raise given.wrong("is no duration", hint="Write it like PT300S, or as a number of seconds.") from None
     if span % timedelta(seconds=1) or isinstance(given.value, bool):
@@ -320,5 +322,5 @@ def _word(given: Given, known: tuple[str, ...]) -> str:
 
 def _missing(item: Given, name: str) -> ValidationException:
     return ValidationException(
-        f"{item.place} has no {name}.", field=f"{item.place}.{name}", hint=f"Give {name}."
+        f"{item.place}.{name} is missing.", field=f"{item.place}.{name}", hint=f"Give {name}."
     )

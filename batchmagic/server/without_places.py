@@ -9,6 +9,7 @@ from pathlib import Path
 # have blanks in it only where quotation marks say how far it goes.
 _QUOTED = re.compile(r"(?P<mark>['\"])(?P<path>/[^'\"\n]+)(?P=mark)")
 _BARE = re.compile(r"(?<![\w/:.~…'\"])/[^\s'\"<>|*?;,()\[\]{}]+")
+_STORE = re.compile(r"\b(?P<scheme>file|sqlite):/{2,}(?P<path>/[^\s'\"]+)", re.IGNORECASE)
 _OURS = "/batchmagic/"
 _CLOSING = ".,:;!?"
 
@@ -19,6 +20,7 @@ def without_places(text: str, root: Path) -> str:
     What lies in the workspace is seen from there (``jobs/nightly/ledger.db``); of any other path its last part is left
     (``…/patients.csv``), which tells a caller who named it which one is meant, and nothing to anybody else.
     """
+    text = _STORE.sub(lambda found: f"{found['scheme']}:{_short(found['path'], root)}", text)
     quoted = _QUOTED.sub(lambda found: f"{found['mark']}{_short(found['path'], root)}{found['mark']}", text)
     return _BARE.sub(lambda found: _short_bare(found.group(), root), quoted)
 
