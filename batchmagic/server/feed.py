@@ -180,15 +180,16 @@ class Feed:
             self._ask(streams)
         ws = self._session.peek()
         if ws is not None:
-            self._note(self._look(ws), [stream for stream in streams if stream not in new])
+            told = [stream for stream in streams if stream not in new]
+            self._note(self._look(ws), told)
+            self._dirty |= self._watched.moving(now)
+            due = {name for name in self._dirty if self._watched.is_due(name, now)}
+            self._tell(due, told, now)
+            self._dirty -= due
         for stream in new:
-            self._welcome(stream)
-        if ws is None or self._changes is None:
+            self._welcome(stream, now)
+        if ws is None:
             return
-        self._dirty |= self._watched.moving(now)
-        due = {name for name in self._dirty if self._watched.is_due(name, now)}
-        self._tell(self._changes, due, streams, now)
-        self._dirty -= due
         self._watched.keep(_wanted_by(streams))
         if self._is_time("aside", now, _ASIDE):
             self._tell_aside(ws, streams)
@@ -236,7 +237,7 @@ class Feed:
 
     # --- a new stream
 
-    def _welcome(self, stream: Stream) -> None:
+    def _welcome(self, stream: Stream, now: float) -> None:
         """Tell a stream all that it follows, or what has changed since it was there last."""
         since = self._known_since(stream)
         first = self._first_jobs(stream, since)
@@ -248,7 +249,9 @@ class Feed:
                     # Not there, or nothing that this caller may know of: nobody is told which.
                     stream.offer(Event.of("gone", {"name": name}, key=f"job/{name.lower()}"))
                 continue
-            event = self._watched.event(record, named=stream.wish.jobs is not None, now=None)
+            named = stream.wish.jobs is not None
+            event = self._watched.event(record, named=named, now=None)
+            self._watched.is_news(record.name, named=named, event=event, now=now)
             stream.known.add(record.name.lower())
             stream.offer(event)
         if since is not None:
@@ -296,11 +299,16 @@ class Feed:
 
     # --- jobs
 
-    def _tell(self, changes: Changes, names: set[str], streams: list[Stream], now: float) -> None:
+    def _tell(self, names: set[str], streams: list[Stream], now: float) -> None:
+        if self._changes is None:
+            return
+        for name in names & self._changed.keys():
+            # Of what was not told at once the time is now, also for those who come back to hear it.
+            self._changed[name] = self._next()
         followed = {
             (name, named) for name in names for named in (True, False) if _followers(streams, name, named)
         }
-        records = changes.records(sorted({name for name, _ in followed}))
+        records = self._changes.records(sorted({name for name, _ in followed}))
         for name, named in sorted(followed):
             record = records.get(name)
             if record is None:
