@@ -41,7 +41,7 @@ if TYPE_CHECKING:
 
 _BEARER = re.compile(r"(?:bearer|token)\s+(\S+)\s*", re.IGNORECASE)
 _REQUEST_ID = re.compile(r"[-_.a-zA-Z0-9]{1,64}")
-_NAMED = frozenset({"endpoint", "deployment", "compute", "model", "data", "environment", "job"})
+_NAMED = frozenset({"endpoint", "deployment", "compute", "model", "data", "environment", "job", "token"})
 _DRAINED = 256 << 20
 _BODY_SECONDS = 30
 _WRITES = frozenset({"POST", "PUT", "PATCH"})

@@ -19,6 +19,7 @@ from main_job_support import COMPUTE, ENDPOINT, PLAIN, Lab, until
 
 from batchmagic.entities import BatchDeployment, BatchEndpoint, Data, Environment, Model
 from batchmagic.server.routes import PREFIX, ROUTES
+from batchmagic.workspace.launch import host_claim
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -257,15 +258,28 @@ class World:
     tokens
         By name: `manage`, `read`, `invoke` (of all endpoints), `here` and `there` (read and invoke at one endpoint),
         `spare`, `expired`, `revoked`, and `wrong`, which is none.
+    inputs, code
+        A declared root with one file of data, and a folder in it with a scoring script.
     job, other_job
-        Completed jobs of the two endpoints.
+        Jobs of the two endpoints: completed ones, unless it is `still`.
+
+    Parameters
+    ----------
+    still
+        Whether no job ever begins: this process says that it serves the computes, and jobs stay in the queue.
     """
 
-    def __init__(self, place: PrivateWorkspace) -> None:
+    def __init__(self, place: PrivateWorkspace, *, still: bool = False) -> None:
         self.lab = Lab(place)
+        self.is_still = still
+        for compute in (COMPUTE, "local") if still else ():
+            self.lab.client.session.write().claims.acquire(host_claim(compute))
         self.inputs = self.lab.new_folder("root")
         self.inputs.mkdir()
         (self.inputs / "1.csv").write_text("a,b\n1,2\n")
+        self.code = self.inputs / "code"
+        self.code.mkdir()
+        (self.code / "score.py").write_text(PLAIN)
         self._define()
         self.job = self._run(ENDPOINT)
         self.other_job = self._run(OTHER_ENDPOINT)
@@ -307,7 +321,7 @@ class World:
         job = self.lab.client.batch_endpoints.invoke(
             endpoint, deployment_name=DEPLOYMENT, input=str(self.inputs)
         )
-        assert self.lab.ended(job.name).status == "Completed"
+        assert self.is_still or self.lab.ended(job.name).status == "Completed"
         return job.name
 
     def _make_tokens(self) -> dict[str, str]:
@@ -363,9 +377,9 @@ def ids(found: Sequence[tuple[Route, str, Action]]) -> list[str]:
 
 
 @contextmanager
-def world_of(place: PrivateWorkspace) -> Iterator[World]:
+def world_of(place: PrivateWorkspace, *, still: bool = False) -> Iterator[World]:
     """Have a world, and close it at the end."""
-    found = World(place)
+    found = World(place, still=still)
     try:
         yield found
     finally:

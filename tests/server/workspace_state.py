@@ -22,7 +22,7 @@ _ROWS_OF_PROCESSES = ('INSERT INTO "claims"', 'INSERT INTO "tokens"')
 
 def state_of(world: World) -> dict[str, str]:
     """Return a digest for every file of the workspace, and for the rows of every database; no host runs then."""
-    until(lambda: not world.lab.holder(), of="the end of the host")
+    until(lambda: world.is_still or not world.lab.holder(), of="the end of the host")
     root = world.lab.root
     files = sorted(path for path in root.rglob("*") if not path.is_dir())
     kept = [path for path in files if not _OF_PROCESSES.match(path.relative_to(root).as_posix())]
