@@ -99,7 +99,9 @@ def named(kind: str, *, lower: bool = False) -> Callable[[Any], Any]:
     """Return a validator for names of that kind, by the one rule of `batchmagic.names`."""
 
     def check(value: Any) -> Any:
-        return check_name(kind, value.lower() if lower and isinstance(value, str) else value)
+        # Checked as it is written: there are letters whose small form is one of ASCII's, and that are none of it.
+        name = check_name(kind, value)
+        return name.lower() if lower else name
 
     return carrying(check)
 

@@ -163,7 +163,7 @@ def read_source(source: Source) -> tuple[str, str]:
     """Return the text of a path or an open file, and what errors call it."""
     if isinstance(source, str | os.PathLike):
         path = Path(source).expanduser()
-        return _decoded(_bytes_of(path), str(path)), str(path)
+        return text_of(path), str(path)
     text = source.read(MAX_BYTES + 1)
     name = getattr(source, "name", None)
     return text, name if isinstance(name, str) else "<yaml>"
@@ -218,6 +218,17 @@ def _with_files(values: dict[str, Any], document: Document, origin: Path) -> dic
 
 def _of_any_kind(document: Document, origin: Path) -> Resource:
     return _entity(KINDS[kind_of(document)], document, origin)
+
+
+def text_of(path: Path) -> str:
+    """Return the text of a YAML file; of one that is too large as much as tells that it is.
+
+    Raises
+    ------
+    DefinitionError
+        If there is no file, or no text in UTF-8 in it.
+    """
+    return _decoded(_bytes_of(path), str(path))
 
 
 def _bytes_of(path: Path) -> bytes:

@@ -61,6 +61,8 @@ class Address:
 
 
 def _place(scheme: str, netloc: str, host: str, port: int | None) -> str | None:
+    if not netloc.isascii():
+        return None  # the small form of some letters is one of ASCII's
     user, at, _ = netloc.rpartition("@")
     bare = f"[{host}]" if ":" in host else host
     if not scheme or scheme == "file" or not _PLAIN_HOST.fullmatch(bare):

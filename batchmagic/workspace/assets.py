@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 from sqlalchemy import delete, select, update
 
+from batchmagic.entities.load import text_of
 from batchmagic.entities.references import parse_reference
 from batchmagic.entities.yaml_source import read_document
 from batchmagic.errors import InputError, ResourceExistsError, ValidationException
@@ -361,12 +362,9 @@ def _with_conda_content(body: dict[str, Any]) -> dict[str, Any]:
     if not isinstance(conda, str):
         return body
     path = Path(conda).expanduser()
-    try:
-        text = path.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        reason = "does not exist" if isinstance(error, FileNotFoundError) else "cannot be read as text"
-        raise ValidationException(field="conda_file", value=conda, reason=reason) from None
-    return {**body, "conda_file": read_document(text, name=str(path)).data}
+    if not path.exists():
+        raise ValidationException(field="conda_file", value=conda, reason="does not exist")
+    return {**body, "conda_file": read_document(text_of(path), name=str(path)).data}
 
 
 def data_path(data: Data) -> str:

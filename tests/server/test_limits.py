@@ -153,6 +153,12 @@ def test_the_longest_prefix_counts(place):
     )
 
 
+def test_a_letter_that_looks_like_one_of_the_host_is_another(place):
+    access = place.access(prefixes={"https://kind.example/": place.folder / "mount"})
+    assert spec(place, access=access, input="https://KIND.example/day")
+    refused(place, lambda: spec(place, access=access, input="https://\u212aind.example/day"), NotDeclared)
+
+
 def test_an_azure_datastore_may_be_declared_too(place):
     prefixes = {"azureml://datastores/lake/paths/": place.folder / "mount"}
     found = spec(place, access=place.access(prefixes=prefixes), input="azureml://datastores/lake/paths/day/")

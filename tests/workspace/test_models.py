@@ -18,7 +18,9 @@ from workspace_support import tree
 
 import batchmagic
 from batchmagic.entities import Model
-from batchmagic.errors import ResourceNotFoundError, ValidationException
+from batchmagic.errors import NotDeclared, ResourceNotFoundError, ValidationException
+from batchmagic.sdk.access import Access
+from batchmagic.sdk.declared import check_fetched
 from batchmagic.workspace import mlflow_stores
 from batchmagic.workspace.models import register_model, resolve_model
 
@@ -270,9 +272,33 @@ def test_models_of_a_run_both_logged_and_as_plain_artifacts(ws, tmp_path, mlflow
         f"runs:/{run.info.run_id}/nothing",
         "runs:/0123456789abcdef/model",
         f"runs:/{run.info.run_id}/../x",
+        f"runs:/{run.info.run_id}/%2e%2e/%2e%2e",
+        f"runs:/{run.info.run_id}/plain/..%2f..%2f..",
     ):
         with pytest.raises(ResourceNotFoundError, match="No MLflow store"):
             resolve_model(ws, wrong)
+
+
+def test_a_limited_caller_gets_what_mlflow_keeps_in_declared_places(
+    ws, tmp_path, mlflow_folder, store, monkeypatch
+):
+    inside, outside = tmp_path / "declared", tmp_path / "foreign"
+    client = store(tmp_path / "mlflow.db")
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{tmp_path / 'mlflow.db'}")
+    for place, name in ((inside, "inside"), (outside, "outside")):
+        shutil.copytree(mlflow_folder, place / "model")
+        client.create_registered_model(name)
+        client.create_model_version(name, (place / "model").as_uri(), await_creation_for=0)
+    client.create_registered_model("far")
+    client.create_model_version("far", "http://169.254.169.254/latest", await_creation_for=0)
+    check = check_fetched(ws, Access(roots=[inside]))
+    assert resolve_model(ws, "models:/inside/1", check=check).type == "mlflow_model"
+    for name in ("outside", "far"):
+        with pytest.raises(NotDeclared) as caught:
+            resolve_model(ws, f"models:/{name}/1", check=check)
+        assert str(outside) not in str(caught.value)
+        assert "169.254" not in str(caught.value)
+    assert {found.name for found in ws.assets.records("model", archived=None)} == {"inside"}
 
 
 def test_a_server_that_does_not_answer_is_a_warning_after_two_seconds(ws, mlflow_folder, monkeypatch):
