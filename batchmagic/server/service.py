@@ -39,11 +39,6 @@ _AGAIN = 2
 class Service:
     """One server's workspace, and what its callers may do there.
 
-    Attributes
-    ----------
-    stopping
-        Set when the server is told to leave: what would go on for ever, such as a stream, ends then.
-
     Parameters
     ----------
     workspace
@@ -197,10 +192,10 @@ class Service:
         self._changed.set()
 
     async def drained(self, seconds: float) -> bool:
-        """Return whether all requests under way came to their end in that time; streams of events are ended."""
-        await self.feed.stop()
+        """Tell streams to end, and return whether all requests under way came to their end in that time."""
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(seconds):
+                await self.feed.stop()
                 while self._open:
                     self._changed.clear()
                     await self._changed.wait()

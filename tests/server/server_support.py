@@ -138,7 +138,8 @@ class Server:
         (folder / "config").mkdir()
         for name in ("jupyter_config.py", "jupyter_server_config.py"):
             (folder / "config" / name).write_text(config)
-        given = {"allow_manage": True, "workspace": str(workspace), **options}
+        # Plain, so that tests see every byte; TLS has tests of its own.
+        given = {"allow_manage": True, "workspace": str(workspace), "http": True, **options}
         program = ["batchmagic.server"] if alone else ["jupyter", "server", *_EXTENSION]
         self._log = (folder / "server.log").open("wb")
         self.process = psutil.Popen(

@@ -86,7 +86,7 @@ def test_files_are_private_whatever_the_umask_is(tmp_path):
     finally:
         os.umask(before)
     modes = {path.name: oct(stat.S_IMODE(path.stat().st_mode)) for path in (tmp_path / "tls").iterdir()}
-    assert modes == dict.fromkeys(["ca.pem", "ca-key.pem", "cert.pem", "key.pem"], "0o600")
+    assert modes == dict.fromkeys(["ca.pem", "ca-key.pem", "cert.pem", "key.pem", "lock"], "0o600")
     assert stat.S_IMODE((tmp_path / "tls").stat().st_mode) == 0o700
 
 

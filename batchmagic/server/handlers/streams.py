@@ -74,6 +74,7 @@ class Events(BatchHandler):
 
     def on_connection_close(self) -> None:
         """Stop at once when the other side has gone."""
+        super().on_connection_close()
         if self._stream is not None:
             self._stream.end("gone")
 
