@@ -74,7 +74,7 @@ def spellings(root):
         f"file://{root}/../rootX/secret.csv", f"file://{root}/%2e%2e/rootX/secret.csv", f"file://{root}/..%2frootX/secret.csv",
         f"{root}/data\\..\\..\\..\\rootX", f"{root}/data\0", f"{root}/\u202edata", str(root).upper(), f"{root}/link-out/secret.csv",
         f"{root}/link-out", f"{root}/link-file.csv", f"{root}/link-chain/secret.csv", f"file://{root}/link-out/secret.csv",
-        f"{root.parent}", "/", f"{PREFIX}link-out/secret.csv",
+        f"{root.parent}", "/", f"{PREFIX}link-out/secret.csv", f"{root.parent}/foreign/link-in",
     ]  # fmt: skip
 
 
@@ -85,6 +85,7 @@ def links(place):
         place.root / "link-file.csv": place.folder / "foreign" / "secret.csv",
         place.root / "link-chain": place.root / "link-out",
         place.root / "link-inside": place.root / "data",
+        place.folder / "foreign" / "link-in": place.root / "data",
         place.folder / "mount" / "link-out": place.folder / "foreign",
         place.folder / "out" / "link-out": place.folder / "foreign",
     }

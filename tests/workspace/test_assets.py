@@ -13,7 +13,13 @@ from workspace_support import tree
 
 from batchmagic.entities import Data, Environment, Model
 from batchmagic.entities.status import JobStatus
-from batchmagic.errors import InputError, ResourceExistsError, ResourceNotFoundError, ValidationException
+from batchmagic.errors import (
+    DefinitionError,
+    InputError,
+    ResourceExistsError,
+    ResourceNotFoundError,
+    ValidationException,
+)
 from batchmagic.workspace import snapshot
 
 
@@ -378,3 +384,9 @@ def test_an_environment_keeps_the_content_of_its_conda_file(ws, tmp_path):
     assert ws.assets.get("environment", "env").image == "img"
     with pytest.raises(ValidationException, match=r"conda\.yml.*does not exist"):
         ws.assets.register_environment(Environment(name="env", conda_file=conda))
+    with conda.open("wb") as file:
+        file.truncate(1 << 40)  # of which nobody reads more than a piece
+    with pytest.raises(DefinitionError, match="larger than 1 MiB"):
+        ws.assets.register_environment(Environment(name="env", conda_file=conda))
+    with pytest.raises(DefinitionError, match="no such file"):
+        ws.assets.register_environment(Environment(name="env", conda_file="/dev/zero"))
