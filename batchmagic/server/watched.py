@@ -92,7 +92,11 @@ class Watched:
         found = self._jobs.get((name, True))
         if found is None or found.is_broken:
             return None
-        attempts, window = found.watch.attempts()
+        try:
+            attempts, window = found.watch.attempts()
+        except Exception as error:  # noqa: BLE001 -- as in `_take`
+            self._note_broken(found, error)
+            return None
         told = {
             "job": found.watch.record.name,
             "window": window,
@@ -135,13 +139,16 @@ class Watched:
         try:
             found.watch.take(record, now)
             found.is_broken = False
-        except Exception as error:  # noqa: BLE001 -- as above
-            if not found.is_broken:
-                log.warning("Job %s cannot be told in full: %s", record.name, error)
-            found.is_broken = True
-            found.watch.close()
+        except Exception as error:  # noqa: BLE001 -- one job's damage is told of that job, and the others go on
+            self._note_broken(found, error)
             found.watch.record = record
             found.watch.document = job_document(self._session.read(), record, session=self._session)
+
+    def _note_broken(self, found: _Watched, error: Exception) -> None:
+        if not found.is_broken:
+            log.warning("Job %s cannot be told in full: %s", found.watch.record.name, error)
+        found.is_broken = True
+        found.watch.close()
 
     def _document(self, found: _Watched, *, named: bool) -> dict[str, Any]:
         document = dict(found.watch.document)
