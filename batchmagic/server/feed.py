@@ -186,15 +186,24 @@ class Feed:
             due = {name for name in self._dirty if self._watched.is_due(name, now)}
             self._tell(due, told, now)
             self._dirty -= due
-        for stream in new:
-            self._welcome(stream, now)
+        while new:
+            self._welcome(new[0], now)
+            new.pop(0)  # who has been told the beginning is not told it again if the rest goes wrong
         if ws is None:
             return
         self._watched.keep(_wanted_by(streams))
         if self._is_time("aside", now, _ASIDE):
             self._tell_aside(ws, streams)
         if self._is_time("look after", now, _LOOK_AFTER):
+            self._look_after()
+
+    def _look_after(self) -> None:
+        """See to it that jobs whose compute lost its host get one."""
+        try:
             self._session.look_after(self._watched.unfinished())
+        except (BatchMagicError, OSError) as error:
+            # They are told all the same, and another may start the host.
+            log.warning("The host of a compute could not be started: %s", error)
 
     def _is_time(self, what: str, now: float, seconds: float) -> bool:
         if now - self._times.get(what, float("-inf")) < seconds:
