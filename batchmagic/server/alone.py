@@ -112,7 +112,7 @@ class BatchServer(ServerApp):
     def init_logging(self) -> None:
         """Write to standard error only, in the form that was asked for, before anything else is said."""
         super().init_logging()
-        form = str(self.config.BatchMagicApp.get("log_format", "text"))
+        form = str(self.config.BatchMagicApp.get("log_style", "text"))
         logs.set_up(self.log, form, level=cast("int", self.log_level))
 
     def init_webapp(self) -> None:

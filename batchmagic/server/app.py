@@ -13,7 +13,7 @@ from traitlets import Bool, Dict, Enum, Float, Int, List, Unicode
 
 from batchmagic.errors import BatchMagicError
 from batchmagic.sdk.serving import READY, greeting
-from batchmagic.server import routes
+from batchmagic.server import logs, routes
 from batchmagic.server.alone import BatchServer
 from batchmagic.server.certificate import is_loopback
 from batchmagic.server.lag import LagMonitor
@@ -57,7 +57,7 @@ class BatchMagicApp(ExtensionApp):
     http = Bool(default_value=False, help="Speak plain HTTP; alone that works on the loopback only.").tag(
         config=True
     )
-    log_format = Enum(("text", "json"), default_value="text", help="The form of log lines, alone.").tag(
+    log_style = Enum(("text", "json"), default_value="text", help="The form of log lines, alone.").tag(
         config=True
     )
     log_file = Unicode(help="The file that standard error goes to, to be kept short.").tag(config=True)
@@ -75,7 +75,7 @@ class BatchMagicApp(ExtensionApp):
         "output-root": "BatchMagicApp.output_roots",
         "url-prefix": "BatchMagicApp.url_prefixes",
         "public-url": "BatchMagicApp.public_url",
-        "log-format": "BatchMagicApp.log_format",
+        "log-format": "BatchMagicApp.log_style",
         "log-file": "BatchMagicApp.log_file",
         "ready-fd": "BatchMagicApp.ready_fd",
     }
@@ -127,6 +127,7 @@ class BatchMagicApp(ExtensionApp):
     def _settle(self, server: BatchServer, public_host: str | None) -> None:
         """Have a workspace, which a server that does nothing else cannot be without, and know the proxy before it."""
         self.service.client.session.write()
+        logs.hand_on(self.log)
         if public_host is None:
             return
         # A proxy hands on the name that callers use, and whom it serves.

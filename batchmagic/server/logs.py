@@ -30,9 +30,14 @@ def set_up(own: logging.Logger, form: str, *, level: int) -> None:
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(JsonFormatter() if form == "json" else logging.Formatter(_TEXT))
     logging.basicConfig(level=level, handlers=[handler], force=True)
+    hand_on(own)
+    own.setLevel(level)
+
+
+def hand_on(own: logging.Logger) -> None:
+    """Have one of Jupyter's loggers write where all others do, in their form."""
     own.handlers.clear()
     own.propagate = True
-    own.setLevel(level)
 
 
 def keep_short(file: Path) -> None:
