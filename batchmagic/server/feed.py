@@ -249,7 +249,7 @@ class Feed:
     def _welcome(self, stream: Stream, now: float) -> None:
         """Tell a stream all that it follows, or what has changed since it was there last."""
         since = self._known_since(stream)
-        first = self._first_jobs(stream, since)
+        first, shown = self._first_jobs(stream, since), 0
         records = self._changes.records(first) if self._changes is not None else {}
         for name in first:
             record = records.get(name)
@@ -263,10 +263,11 @@ class Feed:
             self._watched.is_news(record.name, named=named, event=event, now=now)
             stream.known.add(record.name.lower())
             stream.offer(event)
+            shown += 1
         if since is not None:
             self._tell_missed(stream, since)
         # The number stands after all of the beginning: who loses the line before has got nothing to go on from.
-        ready = {"resumed": since is not None, "jobs": len(records)}
+        ready = {"resumed": since is not None, "jobs": shown}
         stream.offer(Event.of("ready", ready, number=self._number))
 
     def _known_since(self, stream: Stream) -> int | None:
@@ -276,8 +277,7 @@ class Feed:
             return None
         forgotten = self._gone[0][0] - 1 if len(self._gone) == _GONE else 0
         # Whom a job that is gone had been shown is not known any more.
-        is_partial = stream.wish.jobs is None and not stream.sees_all
-        return None if is_partial or int(number) < forgotten else int(number)
+        return None if not stream.sees_all or int(number) < forgotten else int(number)
 
     def _first_jobs(self, stream: Stream, since: int | None) -> list[str]:
         wanted = stream.wish.jobs
@@ -301,9 +301,9 @@ class Feed:
                 stream.offer(_changed(kind, 0))
 
     def _tell_gone(self, stream: Stream, name: str, number: int) -> None:
-        wanted = stream.wish.jobs
-        told = stream.sees_all or name.lower() in stream.known if wanted is None else name.lower() in wanted
-        if told:
+        wanted, lowered = stream.wish.jobs, name.lower()
+        is_known = stream.sees_all or lowered in stream.known
+        if is_known and (wanted is None or lowered in wanted):
             stream.offer(Event.of("gone", {"name": name}, key=f"job/{name.lower()}", number=number))
 
     # --- jobs

@@ -30,6 +30,11 @@ def server(world) -> Iterator[Server]:
 
 @pytest.fixture(scope="session")
 def jupyter_server(world) -> Iterator[Server]:
-    """A stock Jupyter server with the extension, on `world`, that lets nobody in without credentials."""
-    with world.server(alone=False, config="c.ServerApp.allow_unauthenticated_access = False\n") as found:
+    """A stock Jupyter server with no other extension, on `world`, that lets nobody in without credentials."""
+    off = {"jupyterlab", "jupyter_lsp", "jupyter_server_terminals", "notebook", "notebook_shim", "voila"}
+    config = (
+        "c.ServerApp.allow_unauthenticated_access = False\n"
+        f"c.ServerApp.jpserver_extensions = {dict.fromkeys(sorted(off), False) | {'batchmagic': True}}\n"
+    )
+    with world.server(alone=False, config=config) as found:
         yield found

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import http.client
 import json
 import os
@@ -35,6 +36,7 @@ JUPYTER_TOKEN = "the-token-of-jupyter-itself"
 DEPLOYMENT = "plain"
 OTHER_ENDPOINT = "other"
 STOP_SECONDS = 30
+_PAUSE_SECONDS = 0.7
 # Not of HTTP's own, and one that nobody knows.
 ODD_METHODS = ("HEAD", "OPTIONS", "PATCH", "TRACE", "CONNECT", "PROPFIND", "BREW")
 
@@ -89,10 +91,22 @@ class Line:
         try:
             self._connection.request(method, path, body=body, headers=sent)
             answer = self._connection.getresponse()
-            return Answer(status=answer.status, headers=answer.headers, body=answer.read())
+            is_endless = "event-stream" in (answer.headers.get("Content-Type") or "")
+            content = self._beginning(answer) if is_endless else answer.read()
+            return Answer(status=answer.status, headers=answer.headers, body=content)
         except BaseException:
             self.close()
             raise
+
+    def _beginning(self, answer: http.client.HTTPResponse) -> bytes:
+        """Return what a stream sends before it pauses, and hang up."""
+        self._connection.sock.settimeout(_PAUSE_SECONDS)
+        chunks = []
+        with contextlib.suppress(TimeoutError):
+            while chunk := answer.read1():
+                chunks.append(chunk)
+        self.close()
+        return b"".join(chunks)
 
     def close(self) -> None:
         """End the connection."""
@@ -140,7 +154,7 @@ class Server:
             (folder / "config" / name).write_text(config)
         # Plain, so that tests see every byte; TLS has tests of its own.
         given = {"allow_manage": True, "workspace": str(workspace), "http": True, **options}
-        program = ["batchmagic.server"] if alone else ["jupyter", "server", *_EXTENSION]
+        program = ["batchmagic.server"] if alone else ["jupyter", "server"]
         self._log = (folder / "server.log").open("wb")
         self.process = psutil.Popen(
             [sys.executable, "-m", *program, *self._arguments(), *map(_option, given.items())],
@@ -231,9 +245,6 @@ class Server:
 
     def __exit__(self, *reason: object) -> None:
         self.stop()
-
-
-_EXTENSION = ("--ServerApp.jpserver_extensions={'batchmagic': True}",)
 
 
 def _option(item: tuple[str, Any]) -> str:
@@ -348,7 +359,8 @@ class World:
 
     def address(self, route: Route, **others: str) -> str:
         """Return an address of the route: of things that exist, unless `others` names parts of the path."""
-        return fill(route.path, {**self.examples, **others})
+        path = "predictions.csv" if "/outputs/" in route.path else self.examples["path"]
+        return fill(route.path, {**self.examples, "path": path, **others})
 
     def close(self) -> None:
         """Close the database."""
