@@ -28,6 +28,7 @@ from batchmagic.server.arm import error_json
 from batchmagic.server.identity import Caller
 from batchmagic.server.json_body import MAX_BYTES, read_json
 from batchmagic.server.known_user import TokenUser
+from batchmagic.server.lanes import LANE, Kind
 from batchmagic.server.request_log import log_request
 from batchmagic.workspace.tokens import PREFIX
 
@@ -72,6 +73,8 @@ class BatchHandler(JupyterHandler):
     _is_let_in = False
     # Parts of the path that are no names, and are checked where they are used.
     unchecked: ClassVar[frozenset[str]] = frozenset()
+    # Where GET and HEAD wait.
+    lane: ClassVar[Kind] = "read"
 
     @property
     def service(self) -> Service:
@@ -95,6 +98,7 @@ class BatchHandler(JupyterHandler):
         """Find out who asks and let pass who may."""
         self._chunks, self._facts = [], {}
         self.service.begin(self)
+        LANE.set(self.lane if self.request.method in {"GET", "HEAD"} else "write")
         given = self.request.headers.get("X-Request-Id", "")
         self.request_id = given if _REQUEST_ID.fullmatch(given) else secrets.token_hex(8)
         self.set_header("X-Request-Id", self.request_id)

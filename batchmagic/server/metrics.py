@@ -47,6 +47,9 @@ class Metrics:
             ["status"],
             registry=registry,
         )
+        self.under_way = Gauge(
+            "batchmagic_requests_under_way", "Requests not yet answered, streams included", registry=registry
+        )
         self.streams = Gauge("batchmagic_event_streams", "Open streams of events", registry=registry)
         Gauge("batchmagic_info", "Which server this is", ["version"], registry=registry).labels(
             __version__

@@ -156,7 +156,7 @@ async def _write(handler: BatchHandler, chunks: Iterator[bytes], length: int | N
     if handler.request.method == "HEAD":
         await handler.finish()
         return
-    while (chunk := await handler.service.read(next, chunks, None)) is not None:
+    while (chunk := await handler.service.call(next, chunks, None)) is not None:
         handler.write(chunk)
         sent += len(chunk)
         await handler.flush()

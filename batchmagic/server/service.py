@@ -4,10 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import contextvars
-import functools
 import logging
-from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, ParamSpec, TypeVar
 
 from batchmagic.errors import DiskError, TooManyRequests
@@ -15,6 +12,7 @@ from batchmagic.sdk.access import Access
 from batchmagic.sdk.client import MLClient
 from batchmagic.server.feed import Feed
 from batchmagic.server.files import log_size
+from batchmagic.server.lanes import LANE, Lane, lanes
 from batchmagic.server.metrics import Metrics
 from batchmagic.workspace.audit import AuditLog
 
@@ -31,8 +29,7 @@ R = TypeVar("R")
 
 log = logging.getLogger("batchmagic.server")
 
-_THREADS, _READERS = 16, 4
-_WAITING, _DOWNLOADS = 256, 100
+_DOWNLOADS = 100
 _AGAIN = 2
 
 
@@ -77,38 +74,24 @@ class Service:
         self.has_kernels = has_kernels
         self.max_queued = max_queued
         self.heartbeat = heartbeat
-        self._pool = ThreadPoolExecutor(_THREADS, thread_name_prefix="batchmagic-server")
+        self._lanes = lanes()
+        self._auditor = Lane("audit", 1)
         self.audit_log = AuditLog(workspace)
         self.metrics = Metrics(self.client.session)
         self.feed = Feed(self.client.session, size_of=log_size)
-        # Of their own: downloads from a slow disk must hold up nothing else.
-        self._readers = ThreadPoolExecutor(_READERS, thread_name_prefix="batchmagic-read")
-        self._under_way = self._downloads = 0
+        self._downloads = 0
         self._open: set[object] = set()
         self._changed = asyncio.Event()
 
     async def call(self, function: Callable[P, R], *args: P.args, **values: P.kwargs) -> R:
-        """Return what the function returns, which runs in a thread: it may wait for disks and locks.
+        """Return what the function returns, which runs in a thread of the request's lane: it may wait for disks.
 
         Raises
         ------
         TooManyRequests
             If very much waits already.
         """
-        if self._under_way >= _WAITING:
-            raise TooManyRequests(f"{_WAITING} requests are under way.", retry_after=_AGAIN)
-        self._under_way += 1
-        try:
-            context = contextvars.copy_context()
-            work = functools.partial(context.run, function, *args, **values)
-            return await asyncio.get_running_loop().run_in_executor(self._pool, work)
-        finally:
-            self._under_way -= 1
-
-    async def read(self, function: Callable[P, R], *args: P.args, **values: P.kwargs) -> R:
-        """Return what the function returns, which reads a piece of a file, in a thread beside those of `call`."""
-        work = functools.partial(function, *args, **values)
-        return await asyncio.get_running_loop().run_in_executor(self._readers, work)
+        return await self._lanes[LANE.get()].run(function, *args, **values)
 
     @contextlib.contextmanager
     def download(self) -> Iterator[None]:
@@ -139,11 +122,14 @@ class Service:
 
     async def token(self, text: str) -> Token | None:
         """Return the valid token of this text, whose use is noted soon."""
-        ws = await self.call(self.client.session.peek)
-        token = await self.call(ws.tokens.find, text) if ws else None
+        return await self._lanes["door"].run(self._token, text)
+
+    def _token(self, text: str) -> Token | None:
+        ws = self.client.session.peek()
+        token = ws.tokens.find(text) if ws else None
         if ws and token:
             # Nobody waits for that: it takes the store's lock.
-            self._pool.submit(ws.tokens.touch, token)
+            self._lanes["write"].submit(ws.tokens.touch, token)
         return token
 
     def access(self, caller: Caller) -> Access:
@@ -156,7 +142,7 @@ class Service:
 
     def write_audit(self, entry: Mapping[str, object]) -> None:
         """Write an entry of the audit log soon."""
-        self._pool.submit(self._audit, entry)
+        self._auditor.submit(self._audit, entry)
 
     def _audit(self, entry: Mapping[str, object]) -> None:
         if self.client.session.peek() is None:
@@ -185,10 +171,12 @@ class Service:
     def begin(self, request: object) -> None:
         """Note that a request is under way, until `end` is called with it."""
         self._open.add(request)
+        self.metrics.under_way.set(len(self._open))
 
     def end(self, request: object) -> None:
         """Note that a request is answered, or its sender gone; again is as good as once."""
         self._open.discard(request)
+        self.metrics.under_way.set(len(self._open))
         self._changed.set()
 
     async def drained(self, seconds: float) -> bool:
@@ -203,6 +191,7 @@ class Service:
 
     def close(self) -> None:
         """Wait for what is under way and close the workspace."""
-        self._readers.shutdown(wait=True, cancel_futures=True)
-        self._pool.shutdown(wait=True, cancel_futures=True)
+        for lane in self._lanes.values():
+            lane.close()
+        self._auditor.close(drop=False)
         self.client.session.close()

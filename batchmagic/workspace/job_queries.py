@@ -14,7 +14,7 @@ from batchmagic.workspace.tables import jobs
 
 if TYPE_CHECKING:
     import builtins
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Mapping
     from pathlib import Path
 
     from sqlalchemy import Row, Select
@@ -76,6 +76,7 @@ class JobQueries:
         *,
         archived: bool | None = None,
         before: int | None = None,
+        properties: Mapping[str, str] | None = None,
     ) -> list[JobRecord]:
         """Return the jobs to which all that is given applies, newest first; `before` is a `seq`."""
         query = select(jobs).order_by(jobs.c.seq.desc()).limit(limit)
@@ -87,6 +88,10 @@ class JobQueries:
             query = query.where(jobs.c.archived == archived)
         if before is not None:
             query = query.where(jobs.c.seq < before)
+        for name, value in (properties or {}).items():
+            path = ("properties", name)
+            attached = func.coalesce(jobs.c.labels[path].as_string(), jobs.c.spec[path].as_string())
+            query = query.where(attached == value)
         if statuses is not None:
             query = query.where(jobs.c.status.in_([status.value for status in statuses]))
         return self._all(query)

@@ -120,6 +120,20 @@ def test_jobs_are_listed_newest_first_and_by_what_is_asked(ws, spec):
     assert names(statuses=[]) == []
 
 
+def test_jobs_are_listed_by_what_is_attached_to_them(ws, spec):
+    for number, properties in enumerate(
+        ({"by.whom": "me"}, {"by.whom": "you"}, {}, {"by.whom": "me", "x": "1"})
+    ):
+        ws.jobs.submit(spec(f"job{number}", properties=properties))
+    listed = lambda **asked: [job.name[-1] for job in ws.jobs.list(properties=asked)]  # noqa: E731
+    assert listed(**{"by.whom": "me"}) == ["3", "0"]
+    assert listed(**{"by.whom": "me", "x": "1"}) == ["3"]
+    assert listed(**{"by.whom": 'm"e'}) == listed(**{'by"whom': "me"}) == []
+    ws.jobs.label("job1", properties={"by.whom": "me"})
+    ws.jobs.label("job0", properties={"by.whom": "nobody"})
+    assert listed(**{"by.whom": "me"}) == ["3", "1"]
+
+
 def test_waiting_and_unfinished_are_by_compute_and_in_order(ws, spec):
     for number in range(4):
         ws.jobs.submit(spec(f"job{number}", compute="local" if number < 3 else "cluster"))

@@ -31,6 +31,8 @@ _ANY = {"scope": "read", "own_jobs": True, "any_endpoint": True}
 class Files(Jobs):
     """What the handlers of files have in common."""
 
+    lane = "files"
+
     def decode_argument(self, value: bytes, name: str | None = None) -> str:
         """Return a part of the address; a file's name may have bytes that are no UTF-8."""
         if name == "path":

@@ -26,7 +26,6 @@ from batchmagic.server.invoke_body import read_invoke
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from batchmagic.workspace import Workspace
     from batchmagic.workspace.job_records import JobRecord
 
 _KEYS = (
@@ -113,24 +112,19 @@ class JobList(Jobs):
             return job_list_json([], next_link=None)
         if endpoint is not None:
             endpoint = ws.endpoints.get(endpoint).name
-        found = self._seen(ws, endpoint, before=before, top=top or _MOST)
-        records, more = found[:top], len(found) > (top or _MOST)
+        own = None if "read" in self.caller.scopes else {STARTED_BY: self.caller.name}
+        found = ws.jobs.list(
+            endpoint,
+            statuses=self._statuses(),
+            limit=top + 1,
+            archived=False,
+            before=before,
+            properties=own,
+        )
+        records, more = [record for record in found[:top] if self.caller.sees(record)], len(found) > top
         self.service.client.session.look_after(records)
-        after = self.address(f"?{self._query(top=top, skip=records[-1].seq)}") if more else None
+        after = self.address(f"?{self._query(top=top, skip=found[top - 1].seq)}") if more else None
         return job_list_json([self.shown(record) for record in records], next_link=after)
-
-    def _seen(self, ws: Workspace, endpoint: str | None, *, before: int | None, top: int) -> list[JobRecord]:
-        """Return the jobs of one page and one more, if there are so many."""
-        seen: list[JobRecord] = []
-        while len(seen) <= top:
-            some = ws.jobs.list(
-                endpoint, statuses=self._statuses(), limit=_MOST, archived=False, before=before
-            )
-            seen += [record for record in some if self.caller.sees(record)]
-            if len(some) < _MOST:
-                break
-            before = some[-1].seq
-        return seen[: top + 1]
 
     def _statuses(self) -> list[JobStatus] | None:
         words = [word for word in self.get_query_argument("status", "").split(",") if word]
