@@ -6,7 +6,7 @@ import json
 import os
 import sqlite3
 import tempfile
-from contextlib import closing, contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -14,7 +14,7 @@ import psutil
 import pytest
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
 _STOP_SECONDS = 20
 
@@ -107,10 +107,10 @@ def session_workspace() -> Iterator[PrivateWorkspace]:
 
 
 @pytest.fixture(scope="session")
-def server_workspace() -> Iterator[PrivateWorkspace]:
-    """A private workspace that the tests of the server share."""
-    with private_workspace() as workspace:
-        yield workspace
+def new_workspace() -> Iterator[Callable[[], PrivateWorkspace]]:
+    """Return private workspaces that stay until all tests have run, for the tests of one folder to share."""
+    with ExitStack() as stack:
+        yield lambda: stack.enter_context(private_workspace())
 
 
 def _refuse_optional_skip(report: pytest.TestReport | pytest.CollectReport) -> None:

@@ -15,9 +15,9 @@ if TYPE_CHECKING:
 
 
 @pytest.fixture(scope="session")
-def world(server_workspace) -> Iterator[World]:
+def world(new_workspace) -> Iterator[World]:
     """A workspace with one of everything, for tests that leave it as it is, and the jobs of it alone."""
-    with world_of(server_workspace) as found:
+    with world_of(new_workspace()) as found:
         yield found
 
 
@@ -37,4 +37,18 @@ def jupyter_server(world) -> Iterator[Server]:
         f"c.ServerApp.jpserver_extensions = {dict.fromkeys(sorted(off), False) | {'batchmagic': True}}\n"
     )
     with world.server(alone=False, config=config) as found:
+        yield found
+
+
+@pytest.fixture(scope="session")
+def still(new_workspace) -> Iterator[World]:
+    """A workspace with one of everything, of which all jobs stay in the queue."""
+    with world_of(new_workspace(), still=True) as found:
+        yield found
+
+
+@pytest.fixture(scope="session")
+def still_server(still) -> Iterator[Server]:
+    """A server of `still` alone."""
+    with still.server() as found:
         yield found

@@ -10,6 +10,7 @@ import re
 import socket
 import subprocess
 import sys
+from collections.abc import Generator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
@@ -80,11 +81,11 @@ class Line:
         token: str | None = None,
         headers: Mapping[str, str] | None = None,
     ) -> Answer:
-        """Send a request; a body that is no bytes goes as JSON."""
+        """Send a request; a body that is neither bytes nor yields any goes as JSON."""
         sent = dict(headers or {})
         if token is not None:
             sent.setdefault("Authorization", f"Bearer {token}")
-        if body is not None and not isinstance(body, bytes):
+        if body is not None and not isinstance(body, bytes | Generator):
             body = json.dumps(body).encode()
         if body is not None:
             sent.setdefault("Content-Type", "application/json")
@@ -157,7 +158,7 @@ class Server:
         program = ["batchmagic.server"] if alone else ["jupyter", "server"]
         self._log = (folder / "server.log").open("wb")
         self.process = psutil.Popen(
-            [sys.executable, "-m", *program, *self._arguments(), *map(_option, given.items())],
+            [sys.executable, "-m", *program, *self._arguments(), *_options(given)],
             stdin=subprocess.DEVNULL,
             stdout=self._log,
             stderr=subprocess.STDOUT,
@@ -247,9 +248,11 @@ class Server:
         self.stop()
 
 
-def _option(item: tuple[str, Any]) -> str:
-    name, value = item
-    return f"--BatchMagicApp.{name}={value}"
+def _options(given: Mapping[str, Any]) -> Iterator[str]:
+    for name, value in given.items():
+        items = [f"{key}={item}" for key, item in value.items()] if isinstance(value, dict) else value
+        for item in items if isinstance(items, list) else [items]:
+            yield f"--BatchMagicApp.{name}={item}"
 
 
 def free_port() -> int:
@@ -354,7 +357,7 @@ class World:
     def server(self, **options: Any) -> Server:
         """Start a server on this workspace; see `Server`."""
         self._servers += 1
-        options.setdefault("roots", json.dumps([str(self.inputs)]))
+        options.setdefault("roots", [str(self.inputs)])
         return Server(self.lab.folder / f"server{self._servers}", self.lab.root, **options)
 
     def address(self, route: Route, **others: str) -> str:

@@ -17,7 +17,7 @@ import pytest
 from bodies import body_for, names_a_place, places, schema_of, with_value
 from hooks_of_python import Hooks, outside
 from hostile_paths import FOREIGN_INPUTS, TRAVERSALS
-from server_support import HOST, actions, fill, world_of
+from server_support import HOST, actions, fill
 from workspace_state import state_of
 
 PROBE = "probe"
@@ -70,19 +70,13 @@ def canary():
 
 
 @pytest.fixture(scope="module")
-def still(module_workspace):
-    with world_of(module_workspace, still=True) as found:
-        yield found
-
-
-@pytest.fixture(scope="module")
 def hooks(still):
     return Hooks(still.lab.folder / "hooks")
 
 
 @pytest.fixture(scope="module")
 def watched(still, hooks):
-    prefixes = json.dumps({"https://good.example/in/": str(still.inputs)})
+    prefixes = {"https://good.example/in/": str(still.inputs)}
     with still.server(environment=hooks.environment, url_prefixes=prefixes) as found:
         found.send("GET", "/batchmagic/whoami", token=still.tokens["manage"])
         hooks.new()
