@@ -11,7 +11,7 @@ from typing import IO, TYPE_CHECKING, Any
 from batchmagic.constants import OutputFormat
 from batchmagic.errors import StateError, ValidationException
 from batchmagic.sdk.results import output_file, read_result, stored_columns
-from batchmagic.sdk.rows import Columns, is_quoted, read_rows
+from batchmagic.sdk.rows import Columns, from_arrow, is_quoted, read_rows
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -90,7 +90,7 @@ def _rows_from(
     file: IO[bytes], record: JobRecord, columns: Columns, *, top: int, start: int
 ) -> tuple[pd.DataFrame, int | None]:
     if record.spec.settings.effective_format() is OutputFormat.PARQUET:
-        return _parquet_rows(file, top=top, start=start)
+        return _parquet_rows(file, columns, top=top, start=start)
     has_header = record.spec.settings.effective_format() is OutputFormat.CSV
     head, start = _header(file, start) if has_header else (b"", start)
     part, following = _lines(file, start, top, quoted=is_quoted(record.spec, columns))
@@ -139,7 +139,9 @@ def _row_ends(block: bytes, top: int, *, quoted: bool) -> list[int]:
     return ends
 
 
-def _parquet_rows(file: IO[bytes], *, top: int, start: int) -> tuple[pd.DataFrame, int | None]:
+def _parquet_rows(
+    file: IO[bytes], columns: Columns, *, top: int, start: int
+) -> tuple[pd.DataFrame, int | None]:
     import pyarrow as pa  # noqa: PLC0415
     import pyarrow.parquet as pq  # noqa: PLC0415
 
@@ -157,7 +159,7 @@ def _parquet_rows(file: IO[bytes], *, top: int, start: int) -> tuple[pd.DataFram
             if found >= top:
                 break
         table = pa.Table.from_batches(tables, schema=parquet.schema_arrow).slice(start - before, top)
-    return table.to_pandas(), start + top if start + top < total else None
+    return from_arrow(table, columns), start + top if start + top < total else None
 
 
 def _group_of(parquet: Any, row: int) -> tuple[int, int]:

@@ -70,7 +70,7 @@ def _read_delimited(path: Path, columns: Columns, *, separator: str, header: boo
     except pa.ArrowInvalid:
         # Something that no machine type reads: the slow road keeps it whole.
         table = _as_text(path, kinds, separator=separator, header=header)
-    return _from_arrow(table, columns)
+    return from_arrow(table, columns)
 
 
 def _as_text(path: Path, kinds: Sequence[str], *, separator: str, header: bool) -> pa.Table:
@@ -134,7 +134,7 @@ def _read_parquet(path: Path, columns: Columns) -> pd.DataFrame:
     from pyarrow import parquet  # noqa: PLC0415
 
     with parquet.ParquetFile(path) as file:
-        return _from_arrow(file.read(), columns)
+        return from_arrow(file.read(), columns)
 
 
 def _arrow_type(kind: str) -> pa.DataType:
@@ -143,7 +143,7 @@ def _arrow_type(kind: str) -> pa.DataType:
     return {"boolean": pa.bool_(), "integer": pa.int64(), "double": pa.float64()}.get(kind, pa.string())
 
 
-def _from_arrow(table: pa.Table, columns: Columns) -> pd.DataFrame:
+def from_arrow(table: pa.Table, columns: Columns) -> pd.DataFrame:
     """Return the table's columns, by place, as the types that the job stored."""
     import pyarrow as pa  # noqa: PLC0415
 
