@@ -249,7 +249,7 @@ def _local(text: str, path: str) -> Reference:
         sizes = [len(os.fsencode(part)) for part in path.split("/")]
     except UnicodeEncodeError:
         raise _wrong(text, "holds what no file's name can hold") from None
-    if max(sizes) > _LONGEST_NAME or sum(sizes) > _LONGEST_PATH:
+    if max(sizes) > _LONGEST_NAME or sum(sizes) + len(sizes) > _LONGEST_PATH:
         raise _wrong(text, "is too long for a path")
     return Reference(kind="path", text=text, path=path)
 

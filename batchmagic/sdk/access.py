@@ -192,7 +192,12 @@ class _Request:
         except ValueError:  # of broken URIs, and of characters that no file's name can have
             raise refused(self.text, self.target) from None
         odd = ".." in parts or "\\" in path or any(not char.isprintable() for char in path)
-        if not path.startswith("/") or odd or max(sizes) > _LONGEST_PART or sum(sizes) > _LONGEST:
+        if (
+            not path.startswith("/")
+            or odd
+            or max(sizes) > _LONGEST_PART
+            or sum(sizes) + len(sizes) > _LONGEST
+        ):
             raise refused(self.text, self.target)
         return f"/{'/'.join(part for part in parts if part not in {'', '.'})}"
 

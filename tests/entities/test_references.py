@@ -139,7 +139,26 @@ def test_no_text_makes_it_fail_otherwise_and_no_name_holds_a_path(text):
         ("https://host/a", "https://host/a"),
         ("wasbs://box@account/a?sv=1", "wasbs://box@account/a?***"),
         ("./data?x=1", "./data?x=1"),
+        ("https://[half?sig=abc", "https://***"),
     ],
 )
 def test_credentials_of_a_uri_are_taken_out(text, shown):
     assert without_credentials(text) == shown
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "/" + "a" * 256,
+        "./" + "a/" * 3000,
+        "./" + "\u20ac" * 86,
+        "./\ud800",
+        "file:///%00",
+        "file://[x",
+        "file:///" + "a" * 256,
+    ],
+)
+def test_what_no_file_can_be_called_is_no_path(text):
+    with pytest.raises(ValidationException) as caught:
+        parse_reference(text, bare="path")
+    assert len(str(caught.value)) < 400

@@ -210,6 +210,18 @@ def test_an_input_does_not_hold_the_workspace(place):
     refused(place, lambda: spec(place, access=access, input=str(place.folder), recursive=True), NotDeclared)
 
 
+@pytest.mark.parametrize("field", ["data path", "model path", "code", "build"])
+def test_no_definition_holds_the_workspace(place, field):
+    access = place.access(roots=[place.folder])
+    refused(place, lambda: FIELDS[field](place, str(place.folder), access), NotDeclared)
+
+
+def test_a_script_is_not_looked_for_where_the_server_runs(place):
+    script = place.folder / "here" / "score.py"
+    script.write_text("def run(mini_batch):\n    return []\n")
+    refused(place, lambda: FIELDS["script alone"](place, script.name, place.access()), NotDeclared)
+
+
 def test_registered_data_is_given_to_all(links):
     links.client.data.create_or_update(
         Data(name="patients", version="1", path=str(links.folder / "here" / "data"))
