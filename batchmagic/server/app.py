@@ -131,7 +131,7 @@ class BatchMagicApp(ExtensionApp):
         if public_host is None:
             return
         # A proxy hands on the name that callers use, and whom it serves.
-        server.web_app.settings["local_hostnames"] = [*server.local_hostnames, public_host]
+        self.settings["local_hostnames"] = [*server.local_hostnames, public_host]
         server.trust_xheaders = server.trust_xheaders or is_loopback(server.ip)
 
     def ready(self, record: ServerRecord) -> None:

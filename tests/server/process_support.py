@@ -8,6 +8,7 @@ import signal
 import ssl
 import subprocess
 import sys
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -16,14 +17,18 @@ import requests
 sys.path.insert(0, str(Path(__file__).parents[1] / "main_job"))
 
 from main_job_support import PLAIN, Lab, until
+from page_support import block
 
 from batchmagic.processes import python_command, python_environment
 from batchmagic.workspace import Workspace
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from contextlib import AbstractContextManager
+
     from batchmagic.workspace.servers import ServerRecord
 
-__all__ = ["PLAIN", "Lab", "until"]
+__all__ = ["PLAIN", "Lab", "block", "python_command", "until"]
 
 # A kernel with a cell that has run, and that then waits to be killed.
 NOTEBOOK = """
@@ -87,10 +92,16 @@ def command(root: Path, words: str, *, code: int = 0) -> str:
     return done.stdout + done.stderr
 
 
-def on_terminal(root: Path, words: str) -> tuple[subprocess.Popen[str], ServerRecord]:
-    """Start ``batchmagic serve`` in the foreground and return the process with its record once it answers."""
+def on_terminal(root: Path, words: str) -> AbstractContextManager[tuple[subprocess.Popen[str], ServerRecord]]:
+    """Have ``batchmagic serve`` in the foreground: the process with its record, once it answers."""
+    return started(root, [*python_command("batchmagic"), "serve", *words.split()])
+
+
+@contextmanager
+def started(root: Path, words: list[str]) -> Iterator[tuple[subprocess.Popen[str], ServerRecord]]:
+    """Have a server of this workspace, the process with its record; at the end it is gone."""
     process = subprocess.Popen(
-        [*python_command("batchmagic"), "serve", *words.split()],
+        words,
         env=environment(root),
         cwd=root.parent,
         stdin=subprocess.DEVNULL,
@@ -105,7 +116,11 @@ def on_terminal(root: Path, words: str) -> tuple[subprocess.Popen[str], ServerRe
             running = ws.servers.running()
         return next((one for one in running if one.identity.pid == process.pid), None)
 
-    return process, until(found, of="a server")
+    with process:
+        try:
+            yield process, until(found, of="a server")
+        finally:
+            process.kill()  # nothing is done where it has ended
 
 
 def get(record: ServerRecord, path: str, token: str = "", **values: Any) -> requests.Response:

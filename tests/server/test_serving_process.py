@@ -12,22 +12,28 @@ import ssl
 import stat
 import subprocess
 import sys
+from types import SimpleNamespace
 from urllib.parse import urlsplit
 
 import pytest
+import requests
 from process_support import (
     PLAIN,
     Lab,
+    block,
     command,
     environment,
     get,
     log_lines,
     notebook_that_dies,
     on_terminal,
+    python_command,
     socket_context,
+    started,
     until,
 )
 
+from batchmagic.entities import BatchEndpoint, Data
 from batchmagic.errors import StateError, WorkspaceMoved
 from batchmagic.sdk import serving
 from batchmagic.sdk.doctor import examine
@@ -143,7 +149,7 @@ def test_commands_tell_of_it(server, lab):
 
 def test_what_endpoint_show_prints_works_as_it_is_pasted(server, lab, token, tmp_path):
     folder = lab.data(2)
-    command(lab.root, f"data create rows --path {folder}")
+    lab.client.data.create_or_update(Data(name="rows", path=str(folder)))
     shown = command(lab.root, "endpoint show batch")
     line = next(line for line in shown.splitlines() if line.startswith("curl "))
     program = shown[shown.index("import os, time, requests") :]
@@ -161,6 +167,21 @@ def test_what_endpoint_show_prints_works_as_it_is_pasted(server, lab, token, tmp
     twin = str(lab.client.batch_endpoints.get("batch")._repr_mimebundle_()["text/html"])
     assert "--cacert" in twin
     assert "requests.post" in twin
+
+
+def test_the_script_of_the_page_starts_a_job_and_keeps_its_rows(server, lab, token, tmp_path):
+    if shutil.which("jq") is None:
+        pytest.skip("optional: jq")
+    script = tmp_path / "nightly.sh"
+    script.write_text(block("serving.md", "sh", "nightly.sh ENDPOINT-URI"))
+    variables = {"BATCHMAGIC_TOKEN": token, "BATCHMAGIC_CA": server.authority, "BATCHMAGIC_POLL": "0.2"}
+    words = ["sh", script, server.scoring_uri("batch"), "azureml:rows@latest", tmp_path / "rows"]
+    done = subprocess.run(
+        words, env={**environment(lab.root), **variables}, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert len((tmp_path / "rows").read_text().splitlines()) == 2
+    assert token not in done.stdout + done.stderr
 
 
 def test_a_port_that_is_taken_is_named_and_nothing_is_left(server, lab, tmp_path):
@@ -208,15 +229,15 @@ def _refuses(host, port):
 
 def test_a_killed_server_misleads_nobody_and_the_next_one_starts(lab):
     """Plain HTTP on the loopback, with a log that machines read."""
-    process, record = on_terminal(lab.root, "--http --host 127.0.0.1 --port 0 --log-format json")
-    with process:
+    with on_terminal(lab.root, "--http --host 127.0.0.1 --port 0 --log-format json") as (process, record):
         assert record.url.startswith("http://127.0.0.1:")
         assert get(record, "healthz").status_code == 204
         process.kill()
     assert lab.client.session.read().endpoints.get("batch").scoring_uri is None
-    assert "No server runs" in command(lab.root, "serve --stop")
-    process, again = on_terminal(lab.root, f"--http --port {urlsplit(record.url).port} --log-format json")
-    with process:
+    with on_terminal(lab.root, f"--http --port {urlsplit(record.url).port} --log-format json") as (
+        process,
+        again,
+    ):
         assert urlsplit(again.url).port == urlsplit(record.url).port
         process.send_signal(signal.SIGINT)
         _, said = process.communicate(timeout=60)
@@ -224,13 +245,37 @@ def test_a_killed_server_misleads_nobody_and_the_next_one_starts(lab):
     assert "leaves" in [line.get("message") for line in log_lines(said)]
 
 
-def test_a_server_ends_when_its_workspace_is_gone(tmp_path):
+def test_a_service_of_a_hub_answers_below_its_prefix_and_ends_when_its_workspace_is_gone(tmp_path):
     root = tmp_path / "brief"
-    Workspace.find(root, create=True).close()
-    process, _ = on_terminal(root, "--http --port 0")
-    with process:
+    with Workspace.find(root, create=True) as ws:
+        ws.endpoints.put(BatchEndpoint(name="heart"))
+        _, token = ws.tokens.create("reader", scopes=["read"])
+    with as_service(root, tmp_path) as (process, record):
+        own = f"http://127.0.0.1:{urlsplit(record.url).port}/services/batch/batchmagic/whoami"
+        headers = {"Authorization": f"Bearer {token}", "Host": "hub.example.org"}
+        assert requests.get(own, headers=headers, timeout=30).json()["name"] == "token:reader"
+        assert (
+            requests.get(own, headers={**headers, "Host": "elsewhere.example.org"}, timeout=30).status_code
+            == 403
+        )
+        with Workspace.open(root) as ws:
+            address = ws.endpoints.get("heart").scoring_uri
+        assert address == "https://hub.example.org/services/batch/batchmagic/endpoints/heart/jobs"
         shutil.rmtree(root)
         _, said = process.communicate(timeout=60)
         assert process.returncode == 0
     assert f"CRITICAL {WorkspaceMoved(path=str(root))}"[:60] in said
     assert not root.exists()
+
+
+def as_service(root, folder):
+    """Start a server by the command that docs/jupyterhub.md gives to a hub, with other places."""
+    config = SimpleNamespace(JupyterHub=SimpleNamespace())
+    exec(block("jupyterhub.md", "python", "JupyterHub.services"), {"c": config})
+    (service,) = config.JupyterHub.services
+    others = {"--port": "0", "--workspace": root, "--root": folder}
+    program, *words = service["command"]
+    assert program.endswith("/jupyter-batchmagic")
+    named = [(word, word.partition("=")[0]) for word in words]
+    given = [f"{name}={others[name]}" if name in others else word for word, name in named]
+    return started(root, [*python_command("batchmagic.server"), *given])
