@@ -59,9 +59,14 @@ class Session:
             If there is none.
         """
         if self._workspace is None:
+            from batchmagic.workspace import locate  # noqa: PLC0415 - most commands open it anyway
+
+            root = locate.locate(self._path)
+            if not locate.exists(root):
+                raise locate.missing(root)
             from batchmagic.workspace import Workspace  # noqa: PLC0415 - brings SQLAlchemy
 
-            self._workspace = Workspace.find(self._path, create=False)
+            self._workspace = Workspace.open(root)
         return self._workspace
 
     def write(self) -> Workspace:

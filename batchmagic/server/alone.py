@@ -18,7 +18,6 @@ from traitlets import default
 
 from batchmagic.server import logs
 from batchmagic.server.handlers.operation import Unknown
-from batchmagic.server.listening import certificate_for, check_plain, open_sockets, tls_context
 
 if TYPE_CHECKING:
     import socket
@@ -131,6 +130,12 @@ class BatchServer(ServerApp):
         StateError
             If the port is taken.
         """
+        from batchmagic.server.listening import (  # noqa: PLC0415 - brings cryptography
+            certificate_for,
+            check_plain,
+            tls_context,
+        )
+
         app = self.batch_app
         if app.http:
             check_plain(self.ip)
@@ -147,6 +152,8 @@ class BatchServer(ServerApp):
             self.http_server.ssl_options = tls_context(self.certificate, client_authority=self.client_ca)
 
     def _find_http_port(self) -> None:
+        from batchmagic.server.listening import open_sockets  # noqa: PLC0415 - brings cryptography
+
         # Kept open: between looking for a port and taking it somebody else could have it.
         self._sockets = open_sockets(self.batch_app.service.workspace(), self.ip, self.port)
         self.port = self._sockets[0].getsockname()[1]

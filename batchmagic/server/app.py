@@ -15,7 +15,7 @@ from batchmagic.errors import BatchMagicError
 from batchmagic.sdk.serving import READY, greeting
 from batchmagic.server import logs, routes
 from batchmagic.server.alone import BatchServer
-from batchmagic.server.certificate import is_loopback
+from batchmagic.server.hosts import is_loopback
 from batchmagic.server.lag import LagMonitor
 from batchmagic.server.presence import Presence
 from batchmagic.server.service import Service

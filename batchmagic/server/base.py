@@ -30,7 +30,7 @@ from batchmagic.server.json_body import MAX_BYTES, read_json
 from batchmagic.server.known_user import TokenUser
 from batchmagic.server.lanes import LANE, Kind
 from batchmagic.server.request_log import log_request
-from batchmagic.workspace.tokens import PREFIX
+from batchmagic.workspace.vocabulary import TOKEN_PREFIX
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable
@@ -120,6 +120,7 @@ class BatchHandler(JupyterHandler):
         if not self.check_host():
             raise NotAllowed("The Host header names another machine.", target="Host")
         self._check_origin()
+        await self.service.warm_up()
         self.caller = await self._identify()
         await self._ask_authorizer()
         if action is None:
@@ -133,7 +134,7 @@ class BatchHandler(JupyterHandler):
 
     async def _identify(self) -> Caller:
         text = self.bearer()
-        if text is not None and text.startswith(PREFIX):
+        if text is not None and text.startswith(TOKEN_PREFIX):
             token = await self.service.token(text)
             if token is None:
                 raise NotAuthenticated

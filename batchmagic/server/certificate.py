@@ -25,6 +25,7 @@ from cryptography.hazmat.primitives.serialization import load_pem_private_key
 
 from batchmagic.certificates import Signed, fingerprint, names_of, new_authority, new_certificate
 from batchmagic.errors import ValidationException
+from batchmagic.server.hosts import ANY_HOST
 from batchmagic.workspace.folders import private_folder, write_private
 from batchmagic.workspace.turn import turn
 
@@ -41,8 +42,6 @@ _AUTHORITY_LIFETIME = dt.timedelta(days=3650)
 _AUTHORITY, _AUTHORITY_KEY, _CERTIFICATE, _KEY = "ca.pem", "ca-key.pem", "cert.pem", "key.pem"
 _LABEL = r"(?!-)[A-Za-z0-9-]{1,63}(?<!-)"
 _HOST_NAME = re.compile(rf"{_LABEL}(\.{_LABEL})*")
-ANY_HOST = ("", "0.0.0.0", "::", "*")  # noqa: S104 - recognised, not bound to
-"""What binds a server to every address of its machine."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -148,13 +147,6 @@ def given_certificate(certfile: Path, keyfile: Path | None) -> ServerCertificate
         raise _refused("--keyfile", keyfile, reason, "Give the two that were made together.")
     is_own_authority = certificate.issuer == certificate.subject
     return _described(certificate, certfile, keyfile, authority=certfile if is_own_authority else None)
-
-
-def is_loopback(host: str) -> bool:
-    """Return whether only processes of this machine reach a server that is bound to `host`."""
-    with contextlib.suppress(ValueError):
-        return ipaddress.ip_address(host).is_loopback
-    return host.lower() == "localhost"
 
 
 def _plain(name: str) -> str:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
 from batchmagic.errors import NotAllowed, ResourceNotFoundError
-from batchmagic.workspace.tokens import SCOPES
+from batchmagic.workspace.vocabulary import SCOPES
 
 if TYPE_CHECKING:
     from batchmagic.workspace.job_records import JobRecord

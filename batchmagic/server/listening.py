@@ -1,10 +1,9 @@
-"""Where a server listens: its sockets, its TLS, and the address that comes of both."""
+"""Where a server listens: its sockets and its TLS."""
 
 from __future__ import annotations
 
 import errno
 import os
-import socket
 import ssl
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
@@ -13,14 +12,14 @@ from tornado.netutil import bind_sockets
 
 from batchmagic.errors import StateError, ValidationException
 from batchmagic.server.certificate import (
-    ANY_HOST,
     given_certificate,
-    is_loopback,
     names_for,
     own_certificate,
 )
+from batchmagic.server.hosts import is_loopback
 
 if TYPE_CHECKING:
+    import socket
     from pathlib import Path
 
     from batchmagic.server.certificate import ServerCertificate
@@ -94,23 +93,6 @@ def tls_context(certificate: ServerCertificate, *, client_authority: str = "") -
         context.load_verify_locations(client_authority)
         context.verify_mode = ssl.CERT_REQUIRED
     return context
-
-
-def address(scheme: str, host: str, port: int) -> str:
-    """Return the address of a server that is bound to `host`, as others can use it."""
-    if host in ANY_HOST:
-        host = _own_name()
-    shown = f"[{host}]" if ":" in host else host
-    return f"{scheme}://{shown}:{port}"
-
-
-def _own_name() -> str:
-    name = socket.gethostname()
-    try:
-        socket.getaddrinfo(name, None)
-    except OSError:
-        return "localhost"
-    return name
 
 
 def _refused(

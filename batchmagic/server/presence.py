@@ -12,7 +12,7 @@ from jupyter_server._tz import utcnow
 
 from batchmagic.errors import BatchMagicError, WorkspaceMoved
 from batchmagic.server.alone import BatchServer
-from batchmagic.server.listening import address
+from batchmagic.server.hosts import address
 from batchmagic.server.logs import keep_short
 from batchmagic.workspace.servers import ALONE, JUPYTER
 

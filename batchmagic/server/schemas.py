@@ -10,8 +10,7 @@ from batchmagic.entities.deployment_settings import ModelBatchDeploymentSettings
 from batchmagic.entities.kinds import KINDS
 from batchmagic.entities.schema import schema_of
 from batchmagic.entities.status import JobStatus
-from batchmagic.workspace.ledger_pages import STATUSES
-from batchmagic.workspace.tokens import SCOPES
+from batchmagic.workspace.vocabulary import SCOPES, STATUSES
 
 _HOME = "#/components/schemas/"
 _TEXT: dict[str, Any] = {"type": "string"}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import importlib
 import logging
 from typing import TYPE_CHECKING, ParamSpec, TypeVar
 
@@ -28,6 +29,16 @@ P = ParamSpec("P")
 R = TypeVar("R")
 
 log = logging.getLogger("batchmagic.server")
+
+# All that is not needed before somebody asks for something: JupyterLab starts this server whether anybody does or not.
+_LATE = (
+    "batchmagic.entities.kinds",
+    "batchmagic.sdk.assets",
+    "batchmagic.sdk.endpoints",
+    "batchmagic.server.invoke_body",
+    "batchmagic.server.watched",
+    "batchmagic.workspace.workspace",
+)
 
 _DOWNLOADS = 100
 _AGAIN = 2
@@ -79,6 +90,7 @@ class Service:
         self.audit_log = AuditLog(workspace)
         self.metrics = Metrics(self.client.session)
         self.feed = Feed(self.client.session, size_of=log_size)
+        self._is_warm = False
         self._downloads = 0
         self._open: set[object] = set()
         self._changed = asyncio.Event()
@@ -109,6 +121,12 @@ class Service:
             yield
         finally:
             self._downloads -= 1
+
+    async def warm_up(self) -> None:
+        """Load, in a thread, what the handlers' first uses of it would load on the event loop, for a second."""
+        if not self._is_warm:
+            await self._lanes["door"].run(_load)
+            self._is_warm = True
 
     def workspace(self) -> Workspace:
         """Return the workspace.
@@ -195,3 +213,8 @@ class Service:
             lane.close()
         self._auditor.close(drop=False)
         self.client.session.close()
+
+
+def _load() -> None:
+    for name in _LATE:
+        importlib.import_module(name)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from batchmagic.entities import BatchEndpoint
+from batchmagic import entities
 from batchmagic.redaction import redact_uris
 
 if TYPE_CHECKING:
@@ -26,7 +26,7 @@ def shown(entity: Resource) -> dict[str, Any]:
         "provisioning_state": entity.provisioning_state,
         "creation_context": {key: value and str(value) for key, value in made.items() if value is not None},
     }
-    if isinstance(entity, BatchEndpoint):
+    if isinstance(entity, entities.BatchEndpoint):
         around |= {"scoring_uri": entity.scoring_uri, "openapi_uri": entity.openapi_uri}
     values: dict[str, Any] = _redacted(entity.to_dict())
     return {**values, **around}

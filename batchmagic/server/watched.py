@@ -9,14 +9,13 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from batchmagic.entities.status import JobStatus
-from batchmagic.sdk.job_document import job_document
-from batchmagic.sdk.watch import Watch
 from batchmagic.server.stream import Event
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from batchmagic.sdk.session import Session
+    from batchmagic.sdk.watch import Watch
     from batchmagic.workspace.job_records import JobRecord
 
 log = logging.getLogger("batchmagic.server")
@@ -126,6 +125,8 @@ class Watched:
                 del self._jobs[key]
 
     def _begin(self, record: JobRecord, *, named: bool) -> _Watched:
+        from batchmagic.sdk.watch import Watch  # noqa: PLC0415 - brings Pydantic
+
         # Without its errors nothing of the job but its row is read, which cannot go wrong for this job alone.
         found = _Watched(Watch(self._session, record.name, record=record, errors=False))
         if named:
@@ -142,6 +143,8 @@ class Watched:
         except Exception as error:  # noqa: BLE001 -- one job's damage is told of that job, and the others go on
             self._note_broken(found, error)
             found.watch.record = record
+            from batchmagic.sdk.job_document import job_document  # noqa: PLC0415 - brings Pydantic
+
             found.watch.document = job_document(self._session.read(), record, session=self._session)
 
     def _note_broken(self, found: _Watched, error: Exception) -> None:

@@ -136,7 +136,7 @@ def _sentence(token: Token) -> str:
 
 
 def _scopes(token: Token) -> str:
-    from batchmagic.workspace.tokens import SCOPES  # noqa: PLC0415
+    from batchmagic.workspace.vocabulary import SCOPES  # noqa: PLC0415
 
     return ", ".join(scope for scope in SCOPES if scope in token.scopes)
 

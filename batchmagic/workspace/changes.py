@@ -10,6 +10,7 @@ from sqlalchemy import String, func, select, type_coerce
 from batchmagic.entities.status import TERMINAL
 from batchmagic.workspace import job_labels, job_records
 from batchmagic.workspace import tables as t
+from batchmagic.workspace.vocabulary import CHANGED_KINDS
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -20,8 +21,6 @@ if TYPE_CHECKING:
     from batchmagic.workspace.database import Database
     from batchmagic.workspace.job_records import JobRecord
 
-KINDS = ("computes", "data", "deployments", "endpoints", "environments", "jobs", "models")
-"""Of what a change is told: `jobs` stands for what people write on jobs, such as tags and whether they are archived."""
 _ASSETS = {"data": "data", "environment": "environments", "model": "models"}
 _ENDED = [status.value for status in TERMINAL]
 _PAGE = 500
@@ -38,7 +37,7 @@ class Change:
     gone
         Names of jobs that were deleted.
     kinds
-        Those of `KINDS` of which anything has.
+        Those of `CHANGED_KINDS` of which anything has.
     """
 
     jobs: tuple[str, ...] = ()
@@ -146,7 +145,7 @@ class Changes:
         return Change(
             jobs=tuple(after.names[seq] for seq in sorted(touched) if seq in after.names),
             gone=tuple(gone.values()),
-            kinds=tuple(kind for kind in KINDS if before.kinds.get(kind) != after.kinds.get(kind)),
+            kinds=tuple(kind for kind in CHANGED_KINDS if before.kinds.get(kind) != after.kinds.get(kind)),
         )
 
 

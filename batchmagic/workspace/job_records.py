@@ -17,6 +17,7 @@ from batchmagic.errors import ResourceNotFoundError, StateError, ValidationExcep
 from batchmagic.names import check_name
 from batchmagic.workspace.records import moment
 from batchmagic.workspace.tables import jobs
+from batchmagic.workspace.vocabulary import CHILD_SUFFIX
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -24,7 +25,6 @@ if TYPE_CHECKING:
 
     from sqlalchemy import Connection, Row
 
-CHILD_SUFFIX = "-batchscoring"
 _LAST = "\U0010ffff"
 _COLOURS = """
 amber azure beige black blue bronze brown copper coral cream crimson cyan ebony emerald gold green grey indigo ivory

@@ -11,6 +11,7 @@ from sqlalchemy import and_, case, exists, func, select
 from batchmagic.workspace import ledger_tables as t
 from batchmagic.workspace.database import Database, open_database
 from batchmagic.workspace.ledger import FILE_NAME
+from batchmagic.workspace.vocabulary import RETRIED
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -18,10 +19,6 @@ if TYPE_CHECKING:
 
     from sqlalchemy import Connection, Row, Select
 
-STATUSES = ("completed", "failed", "retrying", "waiting")
-"""How a mini-batch stands: it has its rows, failed for good, failed and is tried again, or was not heard of yet."""
-RETRIED = "retried"
-"""What has failed at least once, whatever became of it."""
 MOST_TRIES = 1000
 _BLOCK = 20_000
 _ROUNDS = 20

@@ -27,6 +27,7 @@ from batchmagic.errors import (
 from batchmagic.names import check_name
 from batchmagic.workspace.records import moment, now
 from batchmagic.workspace.tables import endpoints, tokens
+from batchmagic.workspace.vocabulary import MANAGE, SCOPES, TOKEN_PREFIX
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -35,9 +36,6 @@ if TYPE_CHECKING:
 
     from batchmagic.workspace.database import Database
 
-INVOKE, READ, MANAGE = SCOPES = ("invoke", "read", "manage")
-PREFIX = "bmt_"
-"""What the text of every token begins with, so that one that leaked is recognised as what it is."""
 MANAGE_DAYS = 90
 """How long a token with `manage` is good when nobody says otherwise: it can do all that its owner can."""
 _TOUCH_SECONDS = 60.0
@@ -143,7 +141,7 @@ class TokenStore:
                 )
             )
             row = connection.execute(select(tokens).where(tokens.c.id == token_id)).one()
-        return _token(row), f"{PREFIX}{token_id}_{secret}"
+        return _token(row), f"{TOKEN_PREFIX}{token_id}_{secret}"
 
     def find(self, text: str) -> Token | None:
         """Return the valid token of which `text` is the text; None if it is none, or is expired or revoked.
@@ -274,7 +272,7 @@ def _parts(text: str) -> tuple[str, str]:
     """Return id and secret; what is no text of a token has an id that nobody has."""
     head, _, rest = text.partition("_")
     token_id, _, secret = rest.partition("_")
-    is_one = f"{head}_" == PREFIX and text.isascii() and len(text) <= _LONGEST
+    is_one = f"{head}_" == TOKEN_PREFIX and text.isascii() and len(text) <= _LONGEST
     return (token_id, secret) if is_one else ("", "")
 
 

@@ -16,13 +16,13 @@ from batchmagic.workspace.deployments import DeploymentStore
 from batchmagic.workspace.endpoints import EndpointStore
 from batchmagic.workspace.folders import private_folder, remove_tree, write_private
 from batchmagic.workspace.garbage import collect
-from batchmagic.workspace.job_records import CHILD_SUFFIX
 from batchmagic.workspace.jobs import JobStore
 from batchmagic.workspace.migrations import MIGRATIONS
 from batchmagic.workspace.secret_store import SecretStore
 from batchmagic.workspace.servers import ServerStore
 from batchmagic.workspace.tables import metadata
 from batchmagic.workspace.tokens import TokenStore
+from batchmagic.workspace.vocabulary import CHILD_SUFFIX
 
 if TYPE_CHECKING:
     import os

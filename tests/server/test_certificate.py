@@ -24,7 +24,8 @@ from cryptography.x509.oid import ExtendedKeyUsageOID
 from batchmagic import certificates
 from batchmagic.errors import ValidationException
 from batchmagic.server import certificate as module
-from batchmagic.server.certificate import given_certificate, is_loopback, names_for, own_certificate
+from batchmagic.server.certificate import given_certificate, names_for, own_certificate
+from batchmagic.server.hosts import is_loopback
 
 NAMES = ["localhost", "here", "127.0.0.1", "::1"]
 

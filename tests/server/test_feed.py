@@ -16,7 +16,7 @@ from widgets_support import Bench
 from batchmagic.server.feed import Feed
 from batchmagic.server.files import log_size
 from batchmagic.server.stream import Event, Stream, Wish
-from batchmagic.workspace.changes import KINDS
+from batchmagic.workspace.vocabulary import CHANGED_KINDS
 
 PATIENCE = 30
 
@@ -29,7 +29,7 @@ def bench(workspace_folder):
 
 
 def new_stream(wish=None):
-    wish = wish or Wish(kinds=frozenset(KINDS))
+    wish = wish or Wish(kinds=frozenset(CHANGED_KINDS))
     return Stream(caller="a", wish=wish, sees=lambda job: True, sees_all=True, is_valid=lambda: True)
 
 
@@ -162,7 +162,7 @@ def test_nothing_is_read_while_nobody_listens(bench):
         bench.advance(name, 1)
         await asyncio.sleep(1)  # nothing could be awaited: it must not happen
         assert len(looks) <= 1
-        again = new_stream(Wish(kinds=frozenset(KINDS), resume=f"{stream.feed_id}-1"))
+        again = new_stream(Wish(kinds=frozenset(CHANGED_KINDS), resume=f"{stream.feed_id}-1"))
         feed.add(again)
         assert (await told(again, "job"))["progress"]["completed"] == 1
         feed.remove(again)

@@ -6,7 +6,8 @@ import pytest
 
 from batchmagic.entities.progress import Progress
 from batchmagic.workspace.ledger import Commit, Failure, Ledger
-from batchmagic.workspace.ledger_pages import MOST_TRIES, RETRIED, STATUSES, LedgerPages
+from batchmagic.workspace.ledger_pages import MOST_TRIES, LedgerPages
+from batchmagic.workspace.vocabulary import RETRIED, STATUSES
 
 TOTAL = 20_000
 FILES = 3

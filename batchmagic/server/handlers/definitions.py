@@ -5,8 +5,7 @@ from __future__ import annotations
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 
-from batchmagic.entities import AmlCompute, BatchDeployment, BatchEndpoint
-from batchmagic.entities.overrides import overridden
+from batchmagic import entities
 from batchmagic.errors import ValidationException
 from batchmagic.server.actions import action
 from batchmagic.server.base import BatchHandler
@@ -15,9 +14,9 @@ from batchmagic.server.shown import listed, shown
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from batchmagic.entities import Resource
+    from batchmagic.entities import BatchDeployment, Resource
 
-_ENTITIES: dict[str, type[BatchEndpoint | AmlCompute]] = {"endpoint": BatchEndpoint, "compute": AmlCompute}
+_CLASSES = {"endpoint": "BatchEndpoint", "compute": "AmlCompute"}
 
 
 class Definitions(BatchHandler):
@@ -71,11 +70,13 @@ class OneDefinition(Definitions):
         gone(self)
 
     def _put(self, values: Mapping[str, Any]) -> Resource:
-        entity = _ENTITIES[self.kind].from_dict(values)
+        entity = getattr(entities, _CLASSES[self.kind]).from_dict(values)
         stored: Resource = self.operations.begin_create_or_update(entity).result()
         return stored
 
     def _patch(self, name: str, changes: Mapping[str, Any]) -> Resource:
+        from batchmagic.entities.overrides import overridden  # noqa: PLC0415 - brings Pydantic
+
         before = self.operations.get(name)
         return self._put(named(overridden(before.to_dict(), [changes]), name=before.name))
 
@@ -152,7 +153,7 @@ class OneDeployment(BatchHandler):
         gone(self)
 
     def _put(self, values: Mapping[str, Any]) -> BatchDeployment:
-        entity = BatchDeployment.from_dict(values)
+        entity = entities.BatchDeployment.from_dict(values)
         operations = self.service.client.batch_deployments
         return operations.begin_create_or_update(entity, access=self.service.access(self.caller)).result()
 

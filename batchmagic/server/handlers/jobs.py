@@ -15,13 +15,11 @@ from batchmagic.errors import (
     ResourceNotFoundError,
     ValidationException,
 )
-from batchmagic.sdk.job_document import job_document
 from batchmagic.server.actions import action
 from batchmagic.server.arm import job_json, job_list_json
 from batchmagic.server.base import BatchHandler
 from batchmagic.server.handlers.definitions import gone
 from batchmagic.server.identity import STARTED_BY
-from batchmagic.server.invoke_body import read_invoke
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -74,6 +72,8 @@ class Jobs(BatchHandler):
         if view not in {"", "document"}:
             raise ValidationException(field="view", value=view, reason="is no view", hint="Known: document.")
         if view == "document":
+            from batchmagic.sdk.job_document import job_document  # noqa: PLC0415 - brings Pydantic
+
             return job_document(ws, record, groups=self.service.client.session.error_groups(record.name))
         return job_json(ws, record)
 
@@ -176,6 +176,8 @@ class EndpointJobs(JobList):
     )
     async def post(self, endpoint: str) -> None:
         """Check everything, start the job, and return it; a request that comes again gets the job of the first."""
+        from batchmagic.server.invoke_body import read_invoke  # noqa: PLC0415 - brings Pydantic
+
         arguments = read_invoke(self.body(), deployment=self.request.headers.get("azureml-model-deployment"))
         key = self._key(endpoint)
         found, is_new = await self.service.call(self._start, endpoint, arguments, key)

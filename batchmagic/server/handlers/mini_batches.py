@@ -12,14 +12,14 @@ from batchmagic.sdk.error_report import error_item
 from batchmagic.server.actions import action
 from batchmagic.server.handlers.jobs import Jobs
 from batchmagic.words import printable
-from batchmagic.workspace.ledger_pages import RETRIED, STATUSES, LedgerPages
 from batchmagic.workspace.manifest import Manifest
+from batchmagic.workspace.vocabulary import RETRIED, STATUSES
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from batchmagic.workspace.job_records import JobRecord
-    from batchmagic.workspace.ledger_pages import MiniBatch, Try
+    from batchmagic.workspace.ledger_pages import LedgerPages, MiniBatch, Try
 
 _MOST = 1000
 _KNOWN = (*STATUSES, RETRIED)
@@ -60,7 +60,7 @@ class MiniBatchList(Jobs):
         if not record.progress.mini_batches:
             return [], None
         with Manifest.open(record.folder, check=False) as plan:
-            with LedgerPages.open(record.folder, plan.files_in) as pages:
+            with _pages(record, plan) as pages:
                 found, following = pages.page(first, top, status=status)
             return [_shown(item, plan) for item in found], following
 
@@ -85,7 +85,7 @@ class OneMiniBatch(Jobs):
         if not record.progress.mini_batches:
             raise missing
         with Manifest.open(record.folder, check=False) as plan:
-            with LedgerPages.open(record.folder, plan.files_in) as pages:
+            with _pages(record, plan) as pages:
                 found = pages.tries(number)
             if found is None:
                 raise missing
@@ -146,6 +146,12 @@ class ProgressOf(Jobs):
             }
             for event in self.service.workspace().jobs.events(record.name)
         ]
+
+
+def _pages(record: JobRecord, plan: Manifest) -> LedgerPages:
+    from batchmagic.workspace.ledger_pages import LedgerPages  # noqa: PLC0415 - brings SQLAlchemy
+
+    return LedgerPages.open(record.folder, plan.files_in)
 
 
 def _shown(item: MiniBatch, plan: Manifest) -> dict[str, Any]:

@@ -7,8 +7,6 @@ from http import HTTPStatus
 from prometheus_client import CONTENT_TYPE_LATEST
 
 from batchmagic import __version__
-from batchmagic.entities.kinds import KINDS
-from batchmagic.entities.schema import schema_of
 from batchmagic.errors import BatchMagicError, ResourceNotFoundError
 from batchmagic.server.actions import METHODS, action
 from batchmagic.server.base import BatchHandler
@@ -76,6 +74,9 @@ class Schema(BatchHandler):
     )
     async def get(self, kind: str) -> None:
         """Return it."""
+        from batchmagic.entities.kinds import KINDS  # noqa: PLC0415 - brings Pydantic
+        from batchmagic.entities.schema import schema_of  # noqa: PLC0415
+
         if kind not in KINDS:
             raise ResourceNotFoundError(kind="kind", name=kind, known=KINDS)
         self.answer(schema_of(kind))

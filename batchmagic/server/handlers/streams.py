@@ -13,9 +13,7 @@ from batchmagic.server.base import BatchHandler
 from batchmagic.server.files import parts_of
 from batchmagic.server.sending import cut
 from batchmagic.server.stream import Event, Stream, Wish
-from batchmagic.workspace.changes import KINDS
-from batchmagic.workspace.job_records import CHILD_SUFFIX
-from batchmagic.workspace.tokens import PREFIX
+from batchmagic.workspace.vocabulary import CHANGED_KINDS, CHILD_SUFFIX, TOKEN_PREFIX
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -111,7 +109,7 @@ class Events(BatchHandler):
             jobs=jobs,
             lanes=lanes,
             logs=logs,
-            kinds=_OF_ENDPOINT if restricted else frozenset(KINDS),
+            kinds=_OF_ENDPOINT if restricted else frozenset(CHANGED_KINDS),
             resume=self.request.headers.get("Last-Event-ID") or self.get_query_argument("last_event_id", ""),
         )
 
@@ -124,7 +122,7 @@ class Events(BatchHandler):
     def _check(self) -> Callable[[], bool]:
         """Return what tells whether the credentials are still good: of a token that may change at any time."""
         text = self.bearer()
-        if text is None or not text.startswith(PREFIX):
+        if text is None or not text.startswith(TOKEN_PREFIX):
             return lambda: True
         tokens = self.service.workspace().tokens
         return lambda: tokens.find(text) is not None

@@ -10,7 +10,6 @@ from batchmagic.sdk.ages import age
 from batchmagic.server.actions import action
 from batchmagic.server.base import BatchHandler
 from batchmagic.server.handlers.definitions import gone
-from batchmagic.workspace.tokens import default_lifetime
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -55,6 +54,8 @@ class TokenList(BatchHandler):
         for field in ("name", "endpoint", "expires"):
             if not isinstance(values.get(field, ""), str):
                 raise ValidationException(field=field, value=values[field], reason="must be text")
+        from batchmagic.workspace.tokens import default_lifetime  # noqa: PLC0415 - brings SQLAlchemy
+
         return self.service.client.session.write().tokens.create(
             values.get("name", ""),
             scopes=scopes,

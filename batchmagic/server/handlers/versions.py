@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from batchmagic.entities import Data, Environment, Model
-from batchmagic.entities.overrides import overridden
+from batchmagic import entities
 from batchmagic.server.actions import action
 from batchmagic.server.base import BatchHandler
 from batchmagic.server.handlers.definitions import gone, named
@@ -14,11 +13,7 @@ from batchmagic.server.shown import listed, shown
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-_ENTITIES: dict[str, type[Model | Data | Environment]] = {
-    "model": Model,
-    "data": Data,
-    "environment": Environment,
-}
+_CLASSES = {"model": "Model", "data": "Data", "environment": "Environment"}
 _VIEW = (("view", "`ActiveOnly` (unless given), `ArchivedOnly`, or `All`"),)
 
 
@@ -33,7 +28,7 @@ class Assets(BatchHandler):
 
     def put_version(self, values: Mapping[str, Any]) -> dict[str, Any]:
         """Register the version that the definition describes, and return it as it is stored."""
-        entity = _ENTITIES[self.kind].from_dict(values)
+        entity = getattr(entities, _CLASSES[self.kind]).from_dict(values)
         stored = self.operations.create_or_update(entity, access=self.service.access(self.caller))
         return shown(stored)
 
@@ -124,6 +119,8 @@ class OneVersion(Assets):
         gone(self)
 
     def _patch(self, name: str, version: str, changes: Mapping[str, Any]) -> dict[str, Any]:
+        from batchmagic.entities.overrides import overridden  # noqa: PLC0415 - brings Pydantic
+
         before = self.operations.get(name, version).to_dict()
         return self.put_version(named(overridden(before, [changes]), name=name, version=version))
 
