@@ -227,18 +227,21 @@ def _refuses(host, port):
     return False
 
 
-def test_a_killed_server_misleads_nobody_and_the_next_one_starts(lab):
+def test_a_killed_server_misleads_nobody_and_the_next_one_starts(tmp_path):
     """Plain HTTP on the loopback, with a log that machines read."""
-    with on_terminal(lab.root, "--http --host 127.0.0.1 --port 0 --log-format json") as (process, record):
-        assert record.url.startswith("http://127.0.0.1:")
-        assert get(record, "healthz").status_code == 204
-        process.kill()
-    assert lab.client.session.read().endpoints.get("batch").scoring_uri is None
-    with on_terminal(lab.root, f"--http --port {urlsplit(record.url).port} --log-format json") as (
-        process,
-        again,
-    ):
-        assert urlsplit(again.url).port == urlsplit(record.url).port
+    root = tmp_path / "own"
+    plain = "--http --host 127.0.0.1 --log-format json --port"
+    with Workspace.find(root, create=True) as ws:
+        ws.endpoints.put(BatchEndpoint(name="heart"))
+        with on_terminal(root, f"{plain} 0") as (process, record):
+            assert record.url.startswith("http://127.0.0.1:")
+            assert get(record, "healthz").status_code == 204
+            assert ws.endpoints.get("heart").scoring_uri == record.scoring_uri("heart")
+            process.kill()
+        assert ws.endpoints.get("heart").scoring_uri is None
+        assert ws.servers.known() == []
+    with on_terminal(root, f"{plain} {urlsplit(record.url).port}") as (process, again):
+        assert again.url == record.url
         process.send_signal(signal.SIGINT)
         _, said = process.communicate(timeout=60)
         assert process.returncode == 0
