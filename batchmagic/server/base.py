@@ -34,6 +34,7 @@ from batchmagic.workspace.vocabulary import TOKEN_PREFIX
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable
+    from types import TracebackType
 
     from tornado.http1connection import HTTP1Connection
 
@@ -295,7 +296,6 @@ class BatchHandler(JupyterHandler):
     def fail(self, error: BatchMagicError) -> None:
         """Send what went wrong."""
         self.clear()
-        self.set_header("X-Request-Id", self.request_id)
         if isinstance(error, NotAuthenticated):
             self.set_header("WWW-Authenticate", 'Bearer realm="batchmagic"')
         if isinstance(error, TooManyRequests):
@@ -317,6 +317,16 @@ class BatchHandler(JupyterHandler):
         body["error"]["code"] = code
         self.answer(body, status_code)
 
+    def log_exception(
+        self,
+        typ: type[BaseException] | None,
+        value: BaseException | None,
+        tb: TracebackType | None,
+    ) -> None:
+        """Write down what was unexpected; Tornado writes the whole address with it, in which a secret may be."""
+        if not isinstance(value, web.HTTPError) and typ is not None and value is not None:
+            self.log.error("request %s met what nobody expected", self.request_id, exc_info=(typ, value, tb))
+
     def set_default_headers(self) -> None:
         """Let no browser run, frame, sniff or keep what is sent."""
         super().set_default_headers()
@@ -325,6 +335,8 @@ class BatchHandler(JupyterHandler):
         self.set_header("Referrer-Policy", "no-referrer")
         self.set_header("Cache-Control", "no-store")
         self.clear_header("Server")
+        if self.request_id:
+            self.set_header("X-Request-Id", self.request_id)
         if not self._is_let_in:
             # Tornado hangs up on a caller who is answered before the body was read: so that the next request knows.
             self.set_header("Connection", "close")

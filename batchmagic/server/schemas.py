@@ -70,7 +70,9 @@ def _object(need: tuple[str, ...] | None = None, /, **properties: Any) -> dict[s
 
 
 def _own(found: dict[str, Any]) -> dict[str, Any]:
-    error = _object(("code", "message"), code=_TEXT, message=_TEXT, target=_MAYBE, details={"type": "array"})
+    error = _object(
+        code=_TEXT, message=_TEXT, target=_TEXT, details={"type": "array"}, requestId={"type": "string"}
+    )
     status = {"type": "string", "enum": [str(status) for status in JobStatus]}
     job = {
         "type": "object",

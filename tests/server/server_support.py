@@ -135,6 +135,8 @@ class Server:
         Python for Jupyter's configuration file.
     environment
         Variables beside those that every server of a test has.
+    umask
+        Of the process; -1: that of the tests.
     """
 
     def __init__(
@@ -145,6 +147,7 @@ class Server:
         alone: bool = True,
         config: str = "",
         environment: Mapping[str, str] | None = None,
+        umask: int = -1,
         **options: Any,
     ) -> None:
         folder.mkdir(parents=True)
@@ -163,6 +166,7 @@ class Server:
             stdout=self._log,
             stderr=subprocess.STDOUT,
             cwd=folder,
+            umask=umask,
             env=self._environment(environment or {}),
         )
         self._wait_ready()
@@ -322,6 +326,9 @@ class World:
         here = client.batch_deployments.get(DEPLOYMENT, ENDPOINT).to_dict()
         there = BatchDeployment.from_dict({**here, "endpoint_name": OTHER_ENDPOINT})
         client.batch_deployments.begin_create_or_update(there).result()
+        for name in (ENDPOINT, OTHER_ENDPOINT):
+            endpoint = BatchEndpoint(name=name, default_deployment_name=DEPLOYMENT)
+            client.batch_endpoints.begin_create_or_update(endpoint).result()
         source = lab.new_folder("source")
         source.mkdir()
         (source / "weights.txt").write_text("1")

@@ -170,6 +170,15 @@ def test_names_that_differ_by_case_only_are_one_name(still, watched):
         assert [item["name"] for item in now["value"]] == [item["name"] for item in json.loads(text)["value"]]
 
 
+def test_the_bodies_are_good_but_for_what_is_put_into_them(still, watched, is_watched):
+    """S05"""
+    with watched.line() as line:
+        for found in with_bodies():
+            answer = send(line, still, found)
+            is_too_early = found[2].body == "Resume" and answer.status == 409  # the job is queued
+            assert answer.status in {200, 201} or is_too_early, (found[1], found[0].path, answer.body)
+
+
 def test_places_that_were_not_declared_are_refused_in_every_field(still, watched, is_watched, canary):
     """S05, S10, S11"""
     texts = cycle([*TRAVERSALS, *FOREIGN_INPUTS, *canary.addresses])
@@ -196,11 +205,11 @@ def test_nothing_that_is_written_anywhere_else_in_a_body_is_looked_up_or_breaks_
         for found in with_bodies():
             route, method, action = found
             for place in places(schema_of(route, action)):
-                for text in islice(texts, 2):
-                    answer = send(line, still, found, place, text)
-                    what = (method, route.path, place, text[:80], answer.body[:300])
-                    assert answer.status < 500, what
-                    assert not _SQL.search(answer.body), what
+                text = next(texts)
+                answer = send(line, still, found, place, text)
+                what = (method, route.path, place, text[:80], answer.body[:300])
+                assert answer.status < 500, what
+                assert not _SQL.search(answer.body), what
 
 
 def test_nothing_that_is_written_in_queries_and_headers_is_looked_up_or_breaks_anything(
@@ -216,7 +225,7 @@ def test_nothing_that_is_written_in_queries_and_headers_is_looked_up_or_breaks_a
                 continue
             nowhere = fill(route.path, {**dict.fromkeys(route.parameters, PROBE), "number": "0"})
             for name, _ in action.query:
-                for text in islice(texts, 8):
+                for text in islice(texts, 4):
                     target = still.address(route) if method == "GET" else nowhere
                     answer = line.send(
                         method, f"{target}?{name}={encoded(text)}", token=still.tokens["manage"]
@@ -253,13 +262,13 @@ def with_bodies():
     return [(route, method, action) for route, method, action in actions() if action.body]
 
 
-def send(line, world, found, place, text):
+def send(line, world, found, place=(), text=""):
     """Send a good body but for one text; with PUT to a thing of its own, so that nothing else changes."""
     route, method, action = found
-    body = with_value(body_for(route, action, world), place, text)
-    own = (
-        {} if method != "PUT" else {route.parameters[-1]: "7" if route.parameters[-1] == "version" else PROBE}
-    )
+    body = {} if method == "PATCH" else body_for(route, action, world)
+    body = with_value(body, place, text) if place else body
+    last = route.parameters[-1] if method == "PUT" else ""
+    own = {last: "7" if last == "version" else PROBE}
     try:
         content = json.dumps(body, ensure_ascii=False).encode()
     except UnicodeEncodeError:  # half a character, which can be written as an escape only
