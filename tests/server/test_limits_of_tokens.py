@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import os
 import re
+import subprocess
+import sys
 
 import pytest
 from main_job_support import ENDPOINT
-from server_support import OTHER_ENDPOINT, actions, fill
+from server_support import OTHER_ENDPOINT, actions, fill, free_port
 from workspace_state import state_of
 
 BODY = {"description": "changed"}
@@ -125,3 +128,22 @@ def test_texts_of_tokens_are_nowhere_on_disk(world, server):
         for name, text in world.tokens.items():
             secret = text.split("_", 2)[2].encode()
             assert secret not in content, f"{name} in {path}"
+
+
+@pytest.mark.parametrize("address", ["0.0.0.0", "192.0.2.1"])
+def test_plain_http_is_spoken_on_the_loopback_only(still, tmp_path, address):
+    """S20"""
+    command = [sys.executable, "-m", "batchmagic.server", "--http", f"--workspace={still.lab.root}"]
+    kept = {key: value for key, value in os.environ.items() if not key.startswith("JUPYTER_")}
+    done = subprocess.run(
+        [*command, f"--ServerApp.ip={address}", f"--ServerApp.port={free_port()}"],
+        env={**kept, "JUPYTER_CONFIG_DIR": str(tmp_path)},
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert done.returncode != 0
+    assert "can be heard by others" in done.stderr, done.stderr
+    assert "Traceback" not in done.stderr, done.stderr
