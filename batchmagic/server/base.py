@@ -149,7 +149,8 @@ class BatchHandler(JupyterHandler):
             if self.current_user is None:
                 raise NotAuthenticated from error
             raise NotAllowed(error.log_message or "The request is refused.", target="XSRF") from error
-        if not self.current_user or not self.identity_provider.auth_enabled:
+        # Where Jupyter asks nobody who he is, its kernels are open to all; alone that is no way in.
+        if not self.current_user or not (self.identity_provider.auth_enabled or self.service.has_kernels):
             raise NotAuthenticated
         return Caller.of_user(self.current_user.username, has_shell=self.service.has_kernels)
 
