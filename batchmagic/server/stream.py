@@ -123,7 +123,6 @@ class Stream:
         with self._lock:
             if self.ended:
                 return
-            self._waiting.pop(event.key, None)
             self._waiting[event.key] = event
             is_slow = len(self._waiting) > _MOST_WAITING
         if is_slow:

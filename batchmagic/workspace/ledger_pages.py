@@ -245,7 +245,7 @@ def _candidates(connection: Connection, status: str, first: int, total: int, cou
 
 
 def _gaps(connection: Connection, first: int, total: int) -> Iterator[int]:
-    """Yield the numbers that no commit and no failure has."""
+    """Yield the numbers that no commit has."""
     c = t.commits.c.mini_batch
     for start in range(first, total, _BLOCK):
         stop = min(start + _BLOCK, total)
@@ -253,7 +253,6 @@ def _gaps(connection: Connection, first: int, total: int) -> Iterator[int]:
         counted = select(func.count(c.distinct())).where(c >= start, c < stop)
         if connection.execute(counted).scalar_one() < stop - start:
             known = _known(connection, c, start, stop)
-            known |= _known(connection, t.failures.c.mini_batch, start, stop)
             yield from (n for n in range(start, stop) if n not in known)
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import socket
 import sys
 import threading
 import time
@@ -12,7 +11,7 @@ from pathlib import Path
 import pytest
 from events_support import Follower
 from main_job_support import until
-from server_support import HOST, Server
+from server_support import Server
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "widgets"))
 
@@ -94,9 +93,12 @@ def test_a_job_is_told_at_most_three_times_a_second_and_its_newest_state_at_last
     with Follower(server, token(), query={"jobs": name}) as stream:
         stream.ready()
         began = time.monotonic()
-        for done in range(1, 150):
+        for done in range(1, 61):
             bench.advance(name, done)
-        stream.wait(lambda t: t.data.get("progress", {}).get("completed") == 149, of="the newest state")
+            if not done % 3:
+                with Follower(server, token(), query="jobs=") as other:  # which is told something at once
+                    other.ready()
+        stream.wait(lambda t: t.data.get("progress", {}).get("completed") == 60, of="the newest state")
         told = [t for t in stream.told if t.name == "job" and t.at > began]
         assert len(told) <= 3 * (told[-1].at - began) + 2
 
@@ -292,29 +294,30 @@ def test_a_wish_that_cannot_be_met_is_refused(server, token, query, field):
     assert (answer.status, answer.error["target"]) == (422, field)
 
 
-def test_a_client_that_has_gone_is_noticed_and_costs_nothing(bench, server, token):
+@pytest.fixture(scope="module")
+def patient(bench):
+    """A server that does not find out by itself that somebody has gone."""
+    with Server(bench.root.parent / "patient", bench.root, heartbeat=600) as found:
+        yield found
+
+
+def test_a_client_that_has_gone_is_noticed_at_once(bench, patient, token):
     text = token()
-    threads = server.process.num_threads()
-    for _ in range(30):  # more than one caller may have at once
-        with socket.create_connection((HOST, server.port)) as line:
-            line.sendall(
-                f"GET {PREFIX}/events HTTP/1.1\r\nHost: {HOST}\r\nAuthorization: Bearer {text}\r\n\r\n".encode()
-            )
-            until(lambda line=line: b"200" in line.recv(4096) or None, 5, of="the stream")
-    with Follower(server, text) as stream:
-        stream.ready()
-    assert server.process.num_threads() <= threads + 16  # those of the pool, as they are needed
+    for _ in range(2):  # together more than one caller may have
+        with ExitStack() as streams:
+            for _ in range(MOST_OF_CALLER):
+                streams.enter_context(Follower(patient, text, query="jobs=")).ready()
+        until(lambda: _is_let_in(patient, text), of="the room of those that have gone")
 
 
-def test_a_server_that_stops_says_good_bye(bench, token):
-    with Server(bench.root.parent / "stopping", bench.root) as server:
-        name = bench.running()
-        with Follower(server, token(), query={"jobs": name}) as one, Follower(server, token()) as two:
-            one.ready(), two.ready()
-            code = []
-            ending = threading.Thread(target=lambda: code.append(server.stop()))
-            ending.start()
-            assert (one.over(), two.over()) == ("stopping", "stopping")
-            ending.join()
-            assert code == [0]
+def test_a_server_that_stops_says_good_bye(bench, patient, token):
+    name = bench.running()
+    with Follower(patient, token(), query={"jobs": name}) as one, Follower(patient, token()) as two:
+        one.ready(), two.ready()
+        code = []
+        ending = threading.Thread(target=lambda: code.append(patient.stop()))
+        ending.start()
+        assert (one.over(), two.over()) == ("stopping", "stopping")
+        ending.join()
+        assert code == [0]
     assert bench.ws.jobs.get(name).status is JobStatus.RUNNING
