@@ -42,11 +42,14 @@ def test_the_blocks_run_one_after_the_other(tmp_path, small_model):
     shutil.copytree(small_model, tmp_path, dirs_exist_ok=True)
     cells = [text for language, text in BLOCKS if language == "ipython"]
     outputs = run_cells(cells, tmp_path)
-    sdk, command_line = (
-        run(language, text, tmp_path)
-        for language, text in BLOCKS
-        if language != "ipython" and "make " not in text
-    )
+    try:
+        sdk, command_line, https = (
+            run(language, text, tmp_path)
+            for language, text in BLOCKS
+            if language != "ipython" and "make " not in text
+        )
+    finally:
+        run("sh", "batchmagic serve --stop", tmp_path)
 
     assert any("12" in text for text in outputs["text/plain"])
     assert any("Deployed digits/largest, version 1" in text for text in outputs["stdout"])
@@ -54,6 +57,7 @@ def test_the_blocks_run_one_after_the_other(tmp_path, small_model):
     assert "Status: Completed" in sdk
     assert "predictions.csv" in command_line
     assert (tmp_path / "scores" / "predictions.csv").is_file()
+    assert "/batchmagic/endpoints/digits/jobs" in https
 
 
 def run_cells(cells: list[str], folder: Path) -> dict[str, list[str]]:
