@@ -33,7 +33,8 @@ def bench(module_workspace):
 
 @pytest.fixture(scope="module")
 def server(bench):
-    with Server(bench.root.parent / "server", bench.root, heartbeat=0.5) as found:
+    # By itself it does not find out that somebody has gone.
+    with Server(bench.root.parent / "server", bench.root, heartbeat=600) as found:
         yield found
 
 
@@ -230,13 +231,6 @@ def test_each_caller_is_told_of_what_it_may_see_and_not_that_there_is_more(bench
         assert not [t for t in elsewhere.told if t.name == "job"]
 
 
-def test_a_quiet_stream_says_that_it_is_still_there(bench, server, token):
-    with Follower(server, token(), query="jobs=") as stream:
-        stream.ready()
-        until(lambda: len(stream.comments) >= 2, of="two signs of life")
-        assert set(stream.comments) == {"still here"}
-
-
 def test_a_caller_has_so_many_streams_and_no_more(bench, server, token):
     text = token()
     with ExitStack() as streams:
@@ -294,28 +288,22 @@ def test_a_wish_that_cannot_be_met_is_refused(server, token, query, field):
     assert (answer.status, answer.error["target"]) == (422, field)
 
 
-@pytest.fixture(scope="module")
-def patient(bench):
-    """A server that does not find out by itself that somebody has gone."""
-    with Server(bench.root.parent / "patient", bench.root, heartbeat=600) as found:
-        yield found
-
-
-def test_a_client_that_has_gone_is_noticed_at_once(bench, patient, token):
+def test_a_client_that_has_gone_is_noticed_at_once(bench, server, token):
     text = token()
     for _ in range(2):  # together more than one caller may have
         with ExitStack() as streams:
             for _ in range(MOST_OF_CALLER):
-                streams.enter_context(Follower(patient, text, query="jobs=")).ready()
-        until(lambda: _is_let_in(patient, text), of="the room of those that have gone")
+                streams.enter_context(Follower(server, text, query="jobs=")).ready()
+        until(lambda: _is_let_in(server, text), of="the room of those that have gone")
 
 
-def test_a_server_that_stops_says_good_bye(bench, patient, token):
+# The last one: the server is not there any more then.
+def test_a_server_that_stops_says_good_bye(bench, server, token):
     name = bench.running()
-    with Follower(patient, token(), query={"jobs": name}) as one, Follower(patient, token()) as two:
+    with Follower(server, token(), query={"jobs": name}) as one, Follower(server, token()) as two:
         one.ready(), two.ready()
         code = []
-        ending = threading.Thread(target=lambda: code.append(patient.stop()))
+        ending = threading.Thread(target=lambda: code.append(server.stop()))
         ending.start()
         assert (one.over(), two.over()) == ("stopping", "stopping")
         ending.join()

@@ -37,7 +37,7 @@ def lab(module_workspace):
 
 @pytest.fixture(scope="module")
 def server(lab):
-    with Server(lab.folder / "server", lab.root) as found:
+    with Server(lab.folder / "server", lab.root, heartbeat=0.5) as found:
         yield found
 
 
@@ -100,3 +100,10 @@ def test_two_pages_follow_a_job_to_its_end_while_its_log_is_read(lab, server, to
     assert last["errors"][0]["message"] == "no number"
     assert [told["status"] for told in everything.jobs(name)][-1] == "Completed"
     assert lab.job(name).status == "Completed"
+
+
+def test_a_quiet_stream_says_that_it_is_still_there(server, token):
+    with Follower(server, token, query="jobs=") as stream:
+        stream.ready()
+        until(lambda: len(stream.comments) >= 2, of="two signs of life")
+        assert set(stream.comments) == {"still here"}

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from urllib.parse import quote, unquote
 
 import pytest
-from main_job_support import Lab
+from main_job_support import PLAIN, Lab
 from server_support import Server
 
 from batchmagic.sdk.sparse import has_holes
@@ -94,7 +94,7 @@ def job(lab, secret):
 
 @pytest.fixture(scope="module")
 def server(lab):
-    with Server(lab.folder / "server", lab.root) as found:
+    with Server(lab.folder / "server", lab.root, output_roots=str(lab.folder / "declared")) as found:
         yield found
 
 
@@ -383,43 +383,35 @@ def test_the_rows_are_served_and_nothing_of_jobs_that_keep_none(lab, get, job):
     assert (none.status, none.error["target"]) == (404, "output")
 
 
-def test_an_output_elsewhere_is_served_where_that_place_is_declared(lab, get, token):
+def test_an_output_elsewhere_is_served_where_that_place_is_declared(lab, server, token):
     declared, hidden = lab.folder / "declared", lab.folder / "hidden"
+    lab.deploy("names", PLAIN)
     names = {}
     for folder in (declared, hidden):
         folder.mkdir()
         (folder / "of-others.csv").write_text("not yours")
         job = lab.client.batch_endpoints.invoke(
             "batch",
-            deployment_name="leaving-nothing",
+            deployment_name="names",
             input=str(lab.data(1)),
             outputs={"score": str(folder / "rows.csv")},
         )
         names[folder] = lab.ended(job.name).name
     tokens = lab.client.session.read().tokens
     bound = tokens.create("bound", scopes=["read"], endpoint="batch")[1]
-    with Server(lab.folder / "declaring", lab.root, output_roots=str(declared)) as server:
 
-        def read(name, what, text=token):
-            return server.send("GET", f"{PREFIX}/jobs/{name}/outputs{what}", token=text)
+    def read(name, what, text=token):
+        return server.send("GET", f"{PREFIX}/jobs/{name}/outputs{what}", token=text)
 
-        assert read(names[declared], "/score").body == b"000.csv\n"
-        assert [item["path"] for item in read(names[declared], "", bound).json["value"]] == ["rows.csv"]
-        assert read(names[declared], "/score", bound).body == b"000.csv\n"
-        others = read(names[declared], "/score/of-others.csv", bound)
-        assert (others.status, others.error["code"]) == (403, "not_declared")
-        for what in ("", "/score", "/score?preview=1", "/score/rows.csv"):
-            answer = read(names[hidden], what)
-            assert (answer.status, answer.error["code"]) == (403, "not_declared"), what
-            assert b"not yours" not in answer.body
-        (declared / "rows.csv").unlink()
-        (declared / "rows.csv").symlink_to(hidden / "rows.csv")
-        assert read(names[declared], "/score").status == 404
-
-
-@pytest.fixture(autouse=True, scope="module")
-def _leaving_nothing(lab):
-    lab.deploy(
-        "leaving-nothing",
-        "import os\n\ndef run(mini_batch):\n    return [os.path.basename(p) for p in mini_batch]\n",
-    )
+    assert read(names[declared], "/score").body == b"000.csv\n"
+    assert [item["path"] for item in read(names[declared], "", bound).json["value"]] == ["rows.csv"]
+    assert read(names[declared], "/score", bound).body == b"000.csv\n"
+    others = read(names[declared], "/score/of-others.csv", bound)
+    assert (others.status, others.error["code"]) == (403, "not_declared")
+    for what in ("", "/score", "/score?preview=1", "/score/rows.csv"):
+        answer = read(names[hidden], what)
+        assert (answer.status, answer.error["code"]) == (403, "not_declared"), what
+        assert b"not yours" not in answer.body
+    (declared / "rows.csv").unlink()
+    (declared / "rows.csv").symlink_to(hidden / "rows.csv")
+    assert read(names[declared], "/score").status == 404
