@@ -60,7 +60,7 @@ def browser() -> Iterator[Browser]:
 
 
 @contextmanager
-def lab(folder: Path, browser: Browser) -> Iterator[Lab]:
+def lab(folder: Path, browser: Browser | None = None) -> Iterator[Lab]:
     """Run a JupyterLab whose files are all in `folder`; afterwards it has ended, and so have kernels and computes."""
     found = Lab(folder, browser)
     try:
@@ -88,13 +88,15 @@ class Lab:
     ----------
     project
         The folder that it shows; the workspace of its notebooks is in it.
+    url, token
+        How it is reached, while it runs.
     """
 
-    def __init__(self, folder: Path, browser: Browser) -> None:
+    def __init__(self, folder: Path, browser: Browser | None = None) -> None:
         self.project = folder / "project"
         self._state = folder / "state"
-        self._url = ""
-        self._token = secrets.token_hex(8)
+        self.url = ""
+        self.token = secrets.token_hex(8)
         self._browser = browser
         self._pages = 0
         self.project.mkdir(parents=True)
@@ -114,6 +116,7 @@ class Lab:
         scale
             The screen's pixels for each of the page's.
         """
+        assert self._browser is not None
         self._pages += 1
         context = self._browser.new_context(
             viewport={"width": width, "height": height}, device_scale_factor=scale
@@ -121,7 +124,7 @@ class Lab:
         try:
             found = LabPage(context.new_page(), self.project)
             # A workspace of its own is empty, and spares the second load that `?reset` brings.
-            found.go(f"{self._url}/lab/workspaces/page{self._pages}?token={self._token}")
+            found.go(f"{self.url}/lab/workspaces/page{self._pages}?token={self.token}")
             yield found
         finally:
             context.close()
@@ -169,7 +172,7 @@ class Lab:
                 "--port=0",
             ),
             f"--ServerApp.root_dir={self.project}",
-            f"--IdentityProvider.token={self._token}",
+            f"--IdentityProvider.token={self.token}",
             "--LabApp.expose_app_in_browser=True",  # window.jupyterapp
             "--LabApp.extension_manager=readonly",
         ]
@@ -194,14 +197,14 @@ class Lab:
                 raise RuntimeError(f"JupyterLab does not start:\n{log.read_text()}")
             # Not there, half written, or not listening yet.
             with contextlib.suppress(OSError, ValueError):
-                self._url = f"http://127.0.0.1:{json.loads(record.read_text())['port']}"
+                self.url = f"http://127.0.0.1:{json.loads(record.read_text())['port']}"
                 self._call("api/status")
                 return
             time.sleep(0.05)
 
     def _call(self, path: str) -> Any:
         request = urllib.request.Request(
-            f"{self._url}/{path}", headers={"Authorization": f"token {self._token}"}
+            f"{self.url}/{path}", headers={"Authorization": f"token {self.token}"}
         )
         with urllib.request.urlopen(request, timeout=STOP_SECONDS) as answer:
             return json.load(answer)
