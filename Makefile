@@ -6,10 +6,8 @@ READY := $(VENV)/.ready
 # Azure's own packages stand beside ours: their pins and those of current MLflow exclude each other.
 AZURE := .venv-azure
 AZURE_READY := $(AZURE)/.ready
-# Much of the time goes by in waiting for processes, so two files of tests at a time cost nobody anything.
-SIDE_BY_SIDE := -n 2 --dist loadfile
-# Here they wait even more: a start of a host is one thread after the other.
-THREE := -n 3 --dist loadfile
+# Much of the time goes by in waiting for processes, so three files of tests at a time cost nobody anything.
+SIDE_BY_SIDE := -n 3 --dist loadfile
 
 .PHONY: help setup demo lab notebooks test test-all fault fault-nightly check format reference bench screenshots clean
 
@@ -62,7 +60,7 @@ test-all: $(READY) $(AZURE_READY)
 
 # Kills, full disks, broken code: each trial is judged by one oracle, and the table of all of them is printed.
 fault: $(READY)
-	$(BIN)/python -m pytest $(THREE) -m "not nightly and not slow" tests/fault
+	$(BIN)/python -m pytest $(SIDE_BY_SIDE) -m "not nightly and not slow" tests/fault
 
 fault-nightly: export BATCHMAGIC_FAULT_TIER = nightly
 fault-nightly: export BATCHMAGIC_FAULT_TABLE = build/fault-nightly.md

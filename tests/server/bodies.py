@@ -7,6 +7,7 @@ from functools import cache
 from typing import TYPE_CHECKING, Any
 
 from main_job_support import COMPUTE
+from server_support import DEPLOYMENT
 
 from batchmagic.server.openapi import document
 
@@ -35,7 +36,8 @@ def body_for(route: Route, action: Action, world: World) -> dict[str, Any]:
     source = str(world.inputs)
     script = {"code": str(world.code), "scoring_script": "score.py"}
     known: dict[str, dict[str, Any]] = {
-        "endpoint": {},
+        # Without it the endpoint would lose its default.
+        "endpoint": {"defaults": {"deployment_name": DEPLOYMENT}},
         "compute": {},
         "deployment": {"code_configuration": script, "compute": COMPUTE},
         "model": {"path": f"{source}/1.csv"},

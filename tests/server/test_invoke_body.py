@@ -104,7 +104,7 @@ def spelling(key, draw):
     return "".join(forms[flip](letter) for flip, letter in zip(flips, key, strict=True))
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=25, deadline=None)
 @given(st.data())
 def test_the_letter_case_of_keys_means_nothing(data):
     assert read_invoke(respelled(FULL, data.draw), deployment="blue") == MEANT
@@ -344,7 +344,7 @@ _PLACES = [
 ]  # fmt: skip
 
 
-@settings(max_examples=250, deadline=None)
+@settings(max_examples=60, deadline=None)
 @given(st.sampled_from(_PLACES), _VALUES)
 def test_any_value_anywhere_is_taken_or_refused(path, value):
     body = copy.deepcopy(FULL)

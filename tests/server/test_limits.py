@@ -44,6 +44,12 @@ def test_the_corpus_is_large():
     assert len(set(FOREIGN_INPUTS)) >= 60
 
 
+def some_slow(fields):
+    """The fields where a text is looked at first are tried in `make test`, all of them in `make test-all`."""
+    quick = {"input", "output", "model path", "code", "data path", "scoring script", "job name"}
+    return [pytest.param(field, marks=() if field in quick else pytest.mark.slow) for field in fields]
+
+
 def all_refused(place, field, texts):
     before = place.state()
     for text in texts:
@@ -54,14 +60,14 @@ def all_refused(place, field, texts):
     assert place.state() == before
 
 
-@pytest.mark.parametrize("field", FIELDS)
+@pytest.mark.parametrize("field", some_slow(FIELDS))
 def test_no_spelling_leads_out(place, field):
     # Of half a character no body of a request can be made, and no name is looked up by it.
     texts = [text for text in TRAVERSALS if field not in NAMES or "\udc2e" not in text]
     all_refused(place, field, texts)
 
 
-@pytest.mark.parametrize("field", sorted(set(FIELDS) - NAMES))
+@pytest.mark.parametrize("field", some_slow(sorted(set(FIELDS) - NAMES)))
 def test_nothing_foreign_is_taken(place, field):
     all_refused(place, field, FOREIGN_INPUTS)
 
@@ -404,6 +410,7 @@ print(json.dumps([refused, seen]))
 """
 
 
+@pytest.mark.slow
 def test_nothing_outside_is_opened_listed_made_or_asked(tmp_path):
     root = Path(__file__).parents[2]
     done = subprocess.run(

@@ -170,6 +170,7 @@ def drain(lab, gate, names):
     assert all(later.started_at >= sooner.ended_at for sooner, later in pairwise(records))
 
 
+@pytest.mark.slow
 def test_many_stored_jobs_make_nothing_slower(lab, caller):
     name = lab.run("plain", 1).name
     requests = {

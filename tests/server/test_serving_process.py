@@ -227,6 +227,7 @@ def _refuses(host, port):
     return False
 
 
+@pytest.mark.slow
 def test_a_killed_server_misleads_nobody_and_the_next_one_starts(tmp_path):
     """Plain HTTP on the loopback, with a log that machines read."""
     root = tmp_path / "own"

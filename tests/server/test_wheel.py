@@ -51,6 +51,7 @@ def test_the_wheel_says_to_jupyter_what_to_load(wheel):
         assert b'"batchmagic": true' in files.read(found)
 
 
+@pytest.mark.slow
 def test_an_installed_wheel_is_enabled_and_sound(installed, tmp_path):
     assert (installed / CONFIG).is_file()
     python, own = installed / "bin" / "python", {"HOME": str(tmp_path), "PATH": str(installed / "bin")}
