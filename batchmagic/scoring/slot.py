@@ -84,7 +84,8 @@ class _Course:
     @property
     def next_cut(self) -> float | None:
         """When the lease is to be cut; None if nothing would be won by it."""
-        return self.cut_at if self.attempts or len(self.left) > 1 else None
+        # When all members have ended, nobody would come for the rest.
+        return self.cut_at if self.left and (self.attempts or len(self.left) > 1) else None
 
 
 class Home(Protocol):

@@ -79,6 +79,12 @@ def test_a_lease_that_was_cut_and_given_up_leaves_its_slot_to_others(job, monkey
     assert [a.kind for a in reply.attempts] == [Kind.OK]
 
 
+def test_a_lease_whose_members_have_all_ended_is_not_cut(job, monkeypatch):
+    """Between the last result and the end of a lease there is a moment; nobody would come for a rest that is none."""
+    monkeypatch.setattr(slots, "_CUT_SECONDS", 0.0)
+    assert not any(run(number, "/a").carried for number in range(1, 200))
+
+
 def test_giving_up_what_has_ended_changes_nothing(job):
     assert [a.kind for a in run(1, "/a").attempts] == [Kind.OK]
     instance.give_up_lease(_JOB, 1)
