@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from jupyter_server.extension.application import ExtensionApp
-from traitlets import Bool, Dict, Enum, Float, Int, List, Unicode
+from traitlets import Bool, Dict, Enum, Float, Int, List, Unicode, default
 
 from batchmagic.errors import BatchMagicError
 from batchmagic.sdk.serving import READY, greeting
@@ -87,6 +87,11 @@ class BatchMagicApp(ExtensionApp):
             "Let tokens with the scope manage change definitions.",
         ),
     }
+
+    @default("public_url")
+    def _address_in_a_hub(self) -> str:
+        # What JupyterHub tells the servers and services that it starts, once it knows its own address.
+        return os.environ.get("JUPYTERHUB_PUBLIC_URL", "")
 
     service: Service
     presence: Presence

@@ -217,6 +217,18 @@ def test_a_server_ends_itself_when_nothing_has_happened_and_not_under_a_job(work
     lab.close()
 
 
+def test_a_hub_tells_the_server_its_public_address(under):
+    hub = {"JUPYTERHUB_PUBLIC_URL": "https://hub.example/user/ann/"}
+    with Server(under.jupyter.project / "hub", under.lab.root, environment=hub):
+        uri = until(lambda: public(under.lab), of="an address beyond this machine")
+    assert uri == f"https://hub.example/user/ann{PREFIX}/endpoints/{ENDPOINT}/jobs"
+
+
+def public(lab):
+    uri = lab.client.batch_endpoints.get(ENDPOINT).scoring_uri
+    return uri if uri and "127.0.0.1" not in uri else None
+
+
 # --- in a browser
 
 FETCH = """async ([url, method, headers, body]) => {
