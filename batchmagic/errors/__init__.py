@@ -143,3 +143,7 @@ __all__ = [
     "WorkspaceNotPrivate",
     "WrongMediaType",
 ]
+
+for _name in __all__:
+    # Where people import it from is where it says that it is, in tracebacks and to who asks.
+    globals()[_name].__module__ = __name__

@@ -214,6 +214,7 @@ result = [type(job).__module__, type(job).__name__, job.name, job.status, job.id
 """
 
 
+@pytest.mark.slow
 def test_the_real_package_of_azure(pipeline):
     folder = pipeline.lab.root / "datastores" / "workspaceblobstore" / "in"
     folder.mkdir(parents=True)

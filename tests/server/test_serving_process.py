@@ -249,6 +249,7 @@ def test_a_killed_server_misleads_nobody_and_the_next_one_starts(tmp_path):
     assert "leaves" in [line.get("message") for line in log_lines(said)]
 
 
+@pytest.mark.slow
 def test_a_service_of_a_hub_answers_below_its_prefix_and_ends_when_its_workspace_is_gone(tmp_path):
     root = tmp_path / "brief"
     with Workspace.find(root, create=True) as ws:
