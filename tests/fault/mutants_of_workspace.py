@@ -150,9 +150,9 @@ CLAIM_MUTANTS = (
     Mutant(
         "a key is taken for new",
         "workspace/jobs.py",
-        "            if earlier is not None:\n                return self._repeated(earlier, request)\n",
+        "            if earlier is not None:\n                return self._record(earlier)\n",
         "",
-        (STORE,),
+        ("tests/workspace/test_job_store.py::test_the_same_request_twice_is_one_job",),
         "a repeated request runs the job twice",
     ),
     Mutant(
